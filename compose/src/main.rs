@@ -1,0 +1,2 @@
+//! perf-compose.
+fn main() {}

@@ -1,0 +1,2 @@
+//! perf-node.
+fn main() {}
