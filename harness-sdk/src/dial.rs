@@ -18,6 +18,9 @@ use crate::signals::{Signals, Stop};
 /// For one attempt to connect, negotiation included.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
 
+/// For telling the peer that this was all.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 /// While a first address is being dialed this long, nothing else asks Redis: a poll would stand in
 /// the measured handshake.
 const UNDISTURBED_DIAL: Duration = Duration::from_secs(1);
@@ -105,7 +108,9 @@ async fn measure<N: Node>(
         None => meet(node, config, &mut Meeting::new(config)?).await?,
     };
     run.details = connection.details();
-    plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await
+    let result = plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await;
+    let _ = timeout(FAREWELL, connection.close()).await;
+    result
 }
 
 /// Dials what is published. While an attempt lasts or has failed, a *changed* address within the
