@@ -113,7 +113,7 @@ enum Request {
 
 /// The handler's end of [`Streams`].
 #[derive(Debug)]
-pub struct Requests(mpsc::Receiver<Request>);
+pub(super) struct Requests(mpsc::Receiver<Request>);
 
 /// Handles one connection. Transfers it answers run in the connection's own task.
 #[derive(Debug)]
