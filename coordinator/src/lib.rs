@@ -1,1 +1,13 @@
-//! Skeleton.
+//! A small in-process server of the Redis protocol, on loopback: where dialer and listener meet on a machine
+//! without Redis.
+//!
+//! Nodes coordinate over Redis (`SET key multiaddr EX 3600` by the listener, `GET` by the dialer), and they may be
+//! written in any language, with any client library. A runner that starts them as plain processes embeds this server
+//! instead of asking for an installed one.
+
+mod inline;
+mod integer;
+mod limits;
+mod request;
+
+pub use limits::Limits;
