@@ -7,7 +7,10 @@
 
 mod inline;
 mod integer;
+mod keyspace;
 mod limits;
 mod request;
+mod store;
+mod waiters;
 
 pub use limits::Limits;
