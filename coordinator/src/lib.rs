@@ -9,6 +9,7 @@ mod inline;
 mod integer;
 mod keyspace;
 mod limits;
+mod reply;
 mod request;
 mod store;
 mod waiters;
