@@ -5,6 +5,7 @@
 //! written in any language, with any client library. A runner that starts them as plain processes embeds this server
 //! instead of asking for an installed one.
 
+mod command;
 mod inline;
 mod integer;
 mod keyspace;
