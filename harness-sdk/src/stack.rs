@@ -107,8 +107,10 @@ pub struct Stack {
     /// How bytes cross the network.
     pub transport: Transport,
     /// Present exactly where [`Transport::is_layered`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_channel: Option<SecureChannel>,
     /// Present exactly where [`Transport::is_layered`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muxer: Option<Muxer>,
     /// Stock or tuned.
     pub profile: Profile,
