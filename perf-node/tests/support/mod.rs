@@ -1,0 +1,13 @@
+//! What the node's tests stand on: harness-sdk's, and libp2p peers of any behaviour.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
+
+#[path = "../../../harness-sdk/tests/support/mod.rs"]
+mod processes;
+
+pub(crate) mod nodes;
+pub(crate) mod peer;
+
+pub(crate) use nodes::{Listening, dial, dialer, each_stack, listener, node, stack, stacks};
+pub(crate) use peer::{Dialer, Peer};
+pub(crate) use processes::*;

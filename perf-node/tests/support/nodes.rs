@@ -1,0 +1,91 @@
+//! perf-node's processes, by hand and in contract mode.
+
+use std::future::Future;
+
+use futures::future::join_all;
+use harness_sdk::{Profile, Role, Stack};
+
+use super::{Launch, Process, Store};
+
+/// The five stacks.
+pub(crate) fn stacks() -> [Stack; 5] {
+    ["tcp noise yamux", "tcp noise mplex", "tcp tls yamux", "tcp tls mplex", "quic-v1"].map(stack)
+}
+
+/// The stack of this name.
+pub(crate) fn stack(name: &str) -> Stack {
+    let mut words = name.split(' ');
+    Stack {
+        transport: words.next().unwrap().parse().unwrap(),
+        secure_channel: words.next().map(|word| word.parse().unwrap()),
+        muxer: words.next().map(|word| word.parse().unwrap()),
+        profile: Profile::Stock,
+    }
+}
+
+/// Runs `test` on the five stacks at once.
+pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
+    join_all(stacks().map(test)).await;
+}
+
+/// The node, told nothing.
+pub(crate) fn node() -> Launch {
+    Launch::new(env!("CARGO_BIN_EXE_perf-node"))
+}
+
+/// The node in contract mode.
+fn contract(role: Role, stack: &Stack, redis: &str) -> Launch {
+    let launch = node()
+        .var("IS_DIALER", (role == Role::Dialer).to_string())
+        .var("REDIS_ADDR", redis)
+        .var("TRANSPORT", stack.transport.as_str());
+    layers(stack).into_iter().fold(launch, |launch, (name, value)| match name {
+        "--secure-channel" => launch.var("SECURE_CHANNEL", value),
+        _ => launch.var("MUXER", value),
+    })
+}
+
+/// A dialer in contract mode.
+pub(crate) fn dialer(stack: &Stack, store: &Store) -> Launch {
+    contract(Role::Dialer, stack, &store.addr())
+}
+
+/// A listener in contract mode.
+pub(crate) fn listener(stack: &Stack, store: &Store) -> Launch {
+    contract(Role::Listener, stack, &store.addr())
+}
+
+/// `perf-node dial`.
+pub(crate) fn dial(stack: &Stack, address: &str) -> Launch {
+    let flags = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
+    node().args(["dial", address]).args(flags)
+}
+
+/// `perf-node listen` on 127.0.0.1, bound.
+pub(crate) struct Listening {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+}
+
+impl Listening {
+    pub(crate) async fn start(stack: &Stack, flags: &[&str]) -> Self {
+        Self::start_on("127.0.0.1", stack, flags).await
+    }
+
+    pub(crate) async fn start_on(ip: &str, stack: &Stack, flags: &[&str]) -> Self {
+        let layers = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
+        let mut process = node()
+            .args(["listen", "--transport", stack.transport.as_str(), "--ip", ip])
+            .args(layers)
+            .args(flags.iter().copied())
+            .spawn();
+        let address = process.wait_for_stdout(1).await.remove(0);
+        Self { process, address }
+    }
+}
+
+fn layers(stack: &Stack) -> Vec<(&'static str, &'static str)> {
+    let secure_channel = stack.secure_channel.map(|name| ("--secure-channel", name.as_str()));
+    let muxer = stack.muxer.map(|name| ("--muxer", name.as_str()));
+    secure_channel.into_iter().chain(muxer).collect()
+}
