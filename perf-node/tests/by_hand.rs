@@ -47,7 +47,8 @@ async fn every_stack_is_measured_over_ipv4_and_ipv6() {
             let listening = Listening::start_on(ip, &stack, &[]).await;
             let bound = listening.address.parse::<Multiaddr>().unwrap();
             assert_eq!(bound.iter().next(), Some(Protocol::from(ip.parse::<IpAddr>().unwrap())));
-            let document = dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
+            let document =
+                dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
             assert_stack(&document, &stack);
             let ended = listening.process.stop(Signal::SIGTERM).await;
             assert_eq!(ended.stdout, format!("{bound}\n"), "{}", ended.everything());
@@ -169,7 +170,10 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
         (&["dial"], &["MULTIADDR"]),
         (&["listen", "--port", "70000"], &["--port", "70000", "0 to 65535"]),
         (&["listen", "--wings", "2"], &["--wings"]),
-        (&["listen", "--transport", "quic-v1", "--muxer", "yamux"], &["MUXER", "quic-v1", "leave it out"]),
+        (
+            &["listen", "--transport", "quic-v1", "--muxer", "yamux"],
+            &["MUXER", "quic-v1", "leave it out"],
+        ),
         (&["dial", "127.0.0.1:4001"], &["127.0.0.1:4001", "multiaddr"]),
         (&["dial", quic, "--transport", "tcp"], &["--transport", "tcp", "quic-v1"]),
         (&["dial", tcp, "--upload-bytes", "1T"], &["--upload-bytes", "1T", "K, M or G"]),
@@ -243,8 +247,7 @@ async fn a_signal_ends_a_listener_within_a_second_whatever_it_does() {
         idle.process.stop(signal).await;
 
         let busy = Listening::start(&stack, &[]).await;
-        let mut dialer =
-            dial(&stack, &busy.address).measuring([100_000, 0, 0], 1_000_000).spawn();
+        let mut dialer = dial(&stack, &busy.address).measuring([100_000, 0, 0], 1_000_000).spawn();
         dialer.wait_for_stderr("upload 1/").await;
         busy.process.stop(signal).await;
     }))

@@ -15,7 +15,8 @@ use nix::sys::signal::Signal;
 use perf_protocol::{Progress, ReadBuffer, serve};
 use redis::Value;
 use support::{
-    Backend, Listening, Peer, Store, dialer, each_stack, listener, on_both_backends, stack, stacks,
+    Backend, Listening, Peer, Store, dialer, each_stack, keys, listener, on_both_backends, stack,
+    stacks,
 };
 
 on_both_backends!(
@@ -29,20 +30,13 @@ on_both_backends!(
     a_size_wins_over_a_duration,
 );
 
-/// The key of a stack's own pair of nodes, as `TEST_KEY` makes it.
-fn keys(stack: &Stack) -> (String, String) {
-    let test_key = stack.to_string().replace(", ", "-");
-    let key = format!("{test_key}_listener_multiaddr");
-    (test_key, key)
-}
-
 async fn every_stack_is_measured_by_one_dialer_after_another(backend: Backend) {
     let store = backend.start().await;
     each_stack(async |stack| {
         let (test_key, _) = keys(&stack);
-        let listening = listener(&stack, &store).var("TEST_KEY", &test_key).spawn();
+        let listening = listener(&stack, &store.addr()).var("TEST_KEY", &test_key).spawn();
         for sections in [[3, 2, 20], [1, 1, 1]] {
-            let dialer = dialer(&stack, &store).var("TEST_KEY", &test_key);
+            let dialer = dialer(&stack, &store.addr()).var("TEST_KEY", &test_key);
             let document = dialer.measuring(sections, 1_000_001).run().await.measured(sections);
             let told = document.node.unwrap();
             assert_eq!(told.stack.unwrap().stack, stack);
@@ -76,7 +70,7 @@ async fn assert_published(
     ip: &str,
 ) {
     store.run(&["DEL", key]).await;
-    let listening = listener(stack, store).vars(vars.iter().copied()).spawn();
+    let listening = listener(stack, &store.addr()).vars(vars.iter().copied()).spawn();
     let published = store.published(key).await;
     assert_eq!(store.run(&["TYPE", key]).await, Value::SimpleString("string".to_owned()));
     let Value::Int(life) = store.run(&["TTL", key]).await else { panic!("no TTL") };
@@ -90,7 +84,7 @@ async fn assert_published(
         | (None, [Protocol::Udp(1..), Protocol::QuicV1, Protocol::P2p(_)]) => {}
         _ => panic!("{address}"),
     }
-    let dialer = dialer(stack, store).vars(vars.iter().copied()).measuring([1, 1, 1], 1000);
+    let dialer = dialer(stack, &store.addr()).vars(vars.iter().copied()).measuring([1, 1, 1], 1000);
     dialer.run().await.measured([1, 1, 1]);
     listening.stop(Signal::SIGINT).await;
 }
@@ -100,9 +94,10 @@ async fn whatever_stood_at_the_key_is_replaced(backend: Backend) {
     let stack = stack("tcp noise yamux");
     let (test_key, key) = keys(&stack);
     store.run(&["RPUSH", &key, "/ip4/192.0.2.1/tcp/1"]).await;
-    let listening = listener(&stack, &store).var("TEST_KEY", &test_key).spawn();
+    let listening = listener(&stack, &store.addr()).var("TEST_KEY", &test_key).spawn();
     // A dialer that read the list before it was replaced goes on to what replaces it.
-    let dialer = dialer(&stack, &store).var("TEST_KEY", &test_key).measuring([1, 0, 0], 1000);
+    let dialer =
+        dialer(&stack, &store.addr()).var("TEST_KEY", &test_key).measuring([1, 0, 0], 1000);
     dialer.run().await.measured([1, 0, 0]);
     assert_eq!(store.run(&["TYPE", &key]).await, Value::SimpleString("string".to_owned()));
     listening.stop(Signal::SIGTERM).await;
@@ -114,7 +109,7 @@ async fn an_older_images_list_is_read(backend: Backend) {
         let (test_key, key) = keys(&stack);
         let listening = Listening::start(&stack, &[]).await;
         store.run(&["RPUSH", &key, &listening.address, "/ip4/192.0.2.1/tcp/1"]).await;
-        let dialer = dialer(&stack, &store).var("TEST_KEY", &test_key);
+        let dialer = dialer(&stack, &store.addr()).var("TEST_KEY", &test_key);
         dialer.measuring([1, 1, 1], 1000).run().await.measured([1, 1, 1]);
     })
     .await;
@@ -123,13 +118,13 @@ async fn an_older_images_list_is_read(backend: Backend) {
 async fn a_section_of_no_iterations_is_left_out(backend: Backend) {
     let store = backend.start().await;
     let stack = stack("tcp tls yamux");
-    let _listening = listener(&stack, &store).spawn();
+    let _listening = listener(&stack, &store.addr()).spawn();
     for sections in [[0, 2, 2], [2, 0, 2], [2, 2, 0], [0, 0, 0]] {
-        dialer(&stack, &store).measuring(sections, 1000).run().await.measured(sections);
+        dialer(&stack, &store.addr()).measuring(sections, 1000).run().await.measured(sections);
     }
     // Without iterations, no size is needed.
     let vars = [("UPLOAD_ITERATIONS", "0"), ("UPLOAD_BYTES", "0"), ("DOWNLOAD_ITERATIONS", "null")];
-    let dialer = dialer(&stack, &store).measuring([2, 10, 2], 1000).vars(vars);
+    let dialer = dialer(&stack, &store.addr()).measuring([2, 10, 2], 1000).vars(vars);
     // `null` and an empty value mean absent: the default holds.
     dialer.var("PERF_WARMUP", "").run().await.measured([0, 10, 2]);
 }
@@ -182,7 +177,8 @@ async fn warm_up_is_run_and_not_reported(backend: Backend) {
     let store = backend.start().await;
     for stack in [stack("tcp noise mplex"), stack("quic-v1")] {
         let (_peer, asked) = counting_peer(&stack, &store).await;
-        let dialer = dialer(&stack, &store).measuring([2, 3, 0], 1000).var("PERF_WARMUP", "4");
+        let dialer =
+            dialer(&stack, &store.addr()).measuring([2, 3, 0], 1000).var("PERF_WARMUP", "4");
         dialer.run().await.measured([2, 3, 0]);
         // No section, no warm-up.
         assert_eq!(asked.total(), [4 + 2 + 4 + 3, 6 * 1000, 7 * 1000], "{stack}");
@@ -194,7 +190,7 @@ async fn a_duration_is_filled_with_whole_requests(backend: Backend) {
     let stack = stack("tcp tls mplex");
     let (_peer, asked) = counting_peer(&stack, &store).await;
     let started = Instant::now();
-    let dialer = dialer(&stack, &store)
+    let dialer = dialer(&stack, &store.addr())
         .vars([("UPLOAD_ITERATIONS", "2"), ("DOWNLOAD_ITERATIONS", "1")])
         .vars([("LATENCY_ITERATIONS", "1"), ("DURATION", "0.5s"), ("DOWNLOAD_BYTES", "0")]);
     let document = dialer.run().await.measured([2, 1, 1]);
@@ -211,7 +207,7 @@ async fn a_size_wins_over_a_duration(backend: Backend) {
     let store = backend.start().await;
     let stack = stack("quic-v1");
     let (_peer, asked) = counting_peer(&stack, &store).await;
-    let dialer = dialer(&stack, &store).measuring([3, 2, 1], 10_000).var("DURATION", "600");
+    let dialer = dialer(&stack, &store.addr()).measuring([3, 2, 1], 10_000).var("DURATION", "600");
     dialer.run().await.measured([3, 2, 1]);
     assert_eq!(asked.total(), [6, 3 * 10_000 + 1, 2 * 10_000 + 1]);
 }

@@ -42,7 +42,7 @@ impl Backend {
 macro_rules! on_both_backends {
     ($($name:ident),+ $(,)?) => { $(
         mod $name {
-            use super::support::Backend;
+            use crate::support::Backend;
 
             #[tokio::test]
             async fn embedded() {
@@ -141,7 +141,9 @@ impl Store {
             };
             match answer.await {
                 Ok(answer) if answer == "PONG" => return,
-                other => assert!(Instant::now() < deadline, "{} never answered: {other:?}", self.addr),
+                other => {
+                    assert!(Instant::now() < deadline, "{} never answered: {other:?}", self.addr)
+                }
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

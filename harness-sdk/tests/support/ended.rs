@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use harness_sdk::document::{FailureInfo, Section};
+use harness_sdk::document::{FailureInfo, Partial, Section};
 use harness_sdk::stats::{BoxPlot, box_plot};
-use harness_sdk::{Class, Document};
+use harness_sdk::{Class, Document, Phase};
 use serde::Deserialize;
 
 /// How many samples upload, download and latency have; 0: no such section.
@@ -76,6 +76,22 @@ impl Ended {
         message
     }
 
+    /// The remains of a section that broke in its `phase`: the failure names the iteration under way, and the samples are
+    /// those of the iterations before it, each of which was told on stderr when it was done.
+    #[track_caller]
+    pub(crate) fn broken(&self, failure: &FailureInfo, phase: Phase) -> Partial {
+        let partial = failure.partial.clone().unwrap_or_else(|| panic!("{}", self.everything()));
+        let told = |line: &&str| line.contains(&format!("{phase} ")) && line.contains("Gbps");
+        if phase != Phase::Latency {
+            let whole = self.stderr.lines().filter(told).count();
+            assert_eq!(partial.samples.len(), whole, "{}", self.everything());
+        }
+        let under_way = partial.samples.len() as u64 + 1;
+        assert_eq!(failure.phase, phase, "{}", self.everything());
+        assert_eq!(failure.iteration, Some(under_way), "{}", self.everything());
+        partial
+    }
+
     /// The last line on stderr, which has to be a failure's.
     #[track_caller]
     pub(crate) fn last_line(&self) -> LastLine {
@@ -88,7 +104,9 @@ impl Ended {
     /// Everything, for a failed assertion.
     pub(crate) fn everything(&self) -> String {
         let Self { said, status, stdout, stderr, lived } = self;
-        format!("{said}\nstatus {status} after {lived:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
+        format!(
+            "{said}\nstatus {status} after {lived:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---"
+        )
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ pub(crate) mod backend;
 pub(crate) mod ended;
 pub(crate) mod process;
 
-pub(crate) use backend::{Backend, Store, on_both_backends};
+pub(crate) use backend::{Backend, Reserved, Store, on_both_backends};
 pub(crate) use ended::{Ended, NONE, Sections};
 pub(crate) use process::{Launch, Process};
 

@@ -155,6 +155,12 @@ impl Process {
         }
     }
 
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(self) {
+        self.signal(Signal::SIGKILL);
+        self.ended().await;
+    }
+
     /// Ends a listener, which has to take it as its due end.
     pub(crate) async fn stop(self, signal: Signal) -> Ended {
         self.signal(signal);
@@ -187,7 +193,8 @@ struct Captured {
 
 impl Lines {
     fn of(stream: Option<impl Read + Send + 'static>) -> Self {
-        let (sender, receiver) = watch::channel(Captured { ended: stream.is_none(), ..Captured::default() });
+        let (sender, receiver) =
+            watch::channel(Captured { ended: stream.is_none(), ..Captured::default() });
         if let Some(stream) = stream {
             std::thread::spawn(move || {
                 for line in BufReader::new(stream).lines().map_while(Result::ok) {

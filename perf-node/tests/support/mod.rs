@@ -8,6 +8,6 @@ mod processes;
 pub(crate) mod nodes;
 pub(crate) mod peer;
 
-pub(crate) use nodes::{Listening, dial, dialer, each_stack, listener, node, stack, stacks};
+pub(crate) use nodes::{Listening, dial, dialer, each_stack, keys, listener, node, stack, stacks};
 pub(crate) use peer::{Dialer, Peer};
 pub(crate) use processes::*;

@@ -5,7 +5,7 @@ use std::future::Future;
 use futures::future::join_all;
 use harness_sdk::{Profile, Role, Stack};
 
-use super::{Launch, Process, Store};
+use super::{Launch, Process};
 
 /// The five stacks.
 pub(crate) fn stacks() -> [Stack; 5] {
@@ -45,14 +45,21 @@ fn contract(role: Role, stack: &Stack, redis: &str) -> Launch {
     })
 }
 
-/// A dialer in contract mode.
-pub(crate) fn dialer(stack: &Stack, store: &Store) -> Launch {
-    contract(Role::Dialer, stack, &store.addr())
+/// A dialer in contract mode, with Redis at `redis`.
+pub(crate) fn dialer(stack: &Stack, redis: &str) -> Launch {
+    contract(Role::Dialer, stack, redis)
 }
 
-/// A listener in contract mode.
-pub(crate) fn listener(stack: &Stack, store: &Store) -> Launch {
-    contract(Role::Listener, stack, &store.addr())
+/// A listener in contract mode, with Redis at `redis`.
+pub(crate) fn listener(stack: &Stack, redis: &str) -> Launch {
+    contract(Role::Listener, stack, redis)
+}
+
+/// A stack's own TEST_KEY, and the key that it makes.
+pub(crate) fn keys(stack: &Stack) -> (String, String) {
+    let test_key = stack.to_string().replace(", ", "-");
+    let key = format!("{test_key}_listener_multiaddr");
+    (test_key, key)
 }
 
 /// `perf-node dial`.

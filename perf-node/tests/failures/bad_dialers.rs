@@ -1,0 +1,164 @@
+//! Dialers that do not keep to the protocol, or to none at all. The same listener serves a good one after each.
+
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, Stream};
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::{Dialer, LIMIT, Listening, Process, dial, each_stack};
+
+/// What the listener allows a stream that should move.
+const STALL: Duration = Duration::from_secs(1);
+
+/// What a dialer does to a listener, over one connection.
+type Abuse = fn(Dialer) -> BoxFuture<'static, ()>;
+
+const ABUSES: [Abuse; 7] = [
+    |dialer| never_half_closes(dialer).boxed(),
+    |dialer| ends_within_the_header(dialer).boxed(),
+    |dialer| goes_away_in_an_upload(dialer).boxed(),
+    |dialer| resets_what_it_asked_for(dialer).boxed(),
+    |dialer| never_reads_what_it_asked_for(dialer).boxed(),
+    |dialer| opens_more_streams_than_are_answered(dialer).boxed(),
+    |dialer| async move { drop(dialer) }.boxed(),
+];
+
+#[tokio::test]
+async fn a_listener_survives_every_dialer() {
+    each_stack(async |stack| {
+        let listening = Listening::start(&stack, &["--stall-secs", "1"]).await;
+        let serves = async || {
+            let good = dial(&stack, &listening.address).measuring([1, 1, 5], 100_000);
+            good.run().await.measured([1, 1, 5]);
+        };
+        for abuse in ABUSES {
+            let dialer = Dialer::connect(&stack, &listening.address).await;
+            timeout(LIMIT, abuse(dialer)).await.unwrap();
+            serves().await;
+        }
+        send_garbage(&listening.address.parse().unwrap());
+        serves().await;
+
+        let mut killed =
+            dial(&stack, &listening.address).measuring([100_000, 0, 0], 1_000_000).spawn();
+        killed.wait_for_stderr("upload 2/").await;
+        killed.kill().await;
+        serves().await;
+
+        let ended = listening.process.stop(Signal::SIGTERM).await;
+        assert_eq!(ended.stdout, format!("{}\n", listening.address));
+    })
+    .await;
+}
+
+/// The good dialers are served while the bad streams stand.
+#[tokio::test]
+async fn a_listener_serves_others_meanwhile() {
+    each_stack(async |stack| {
+        let listening = Listening::start(&stack, &["--stall-secs", "30"]).await;
+        let bad = Dialer::connect(&stack, &listening.address).await;
+        let _stuck = join_all((0..10).map(async |_| ask(&bad, u64::MAX).await)).await;
+        let good = || dial(&stack, &listening.address).measuring([2, 2, 5], 100_000).spawn();
+        let both: [Process; 2] = [good(), good()];
+        for process in both {
+            process.ended().await.measured([2, 2, 5]);
+        }
+        listening.process.stop(Signal::SIGTERM).await;
+    })
+    .await;
+}
+
+/// A stream with a header that asks for `bytes`, flushed and not closed.
+async fn ask(dialer: &Dialer, bytes: u64) -> Stream {
+    let mut stream = dialer.open().await;
+    stream.write_all(&bytes.to_be_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    stream
+}
+
+/// Reads until the listener ends or resets the stream; how many bytes came.
+async fn drain(stream: &mut Stream) -> u64 {
+    let (mut block, mut received) = (vec![0; 65_536], 0);
+    while let Ok(size @ 1..) = stream.read(&mut block).await {
+        received += size as u64;
+    }
+    received
+}
+
+async fn never_half_closes(dialer: Dialer) {
+    let started = Instant::now();
+    let mut stream = ask(&dialer, 5).await;
+    stream.write_all(&[7; 100]).await.unwrap();
+    stream.flush().await.unwrap();
+    // An answer would be one to a request that has not ended.
+    assert_eq!(drain(&mut stream).await, 0);
+    let waited = started.elapsed();
+    assert!(waited >= STALL && waited < 10 * STALL, "{waited:?}");
+    // Only the stream was given up: the connection serves on.
+    let mut stream = ask(&dialer, 1000).await;
+    stream.close().await.unwrap();
+    assert_eq!(drain(&mut stream).await, 1000);
+}
+
+async fn ends_within_the_header(dialer: Dialer) {
+    for length in [0, 3, 7] {
+        let mut stream = dialer.open().await;
+        stream.write_all(&[0, 0, 0, 0, 0, 0, 9][..length]).await.unwrap();
+        stream.close().await.unwrap();
+        assert_eq!(drain(&mut stream).await, 0);
+    }
+}
+
+async fn goes_away_in_an_upload(dialer: Dialer) {
+    let mut stream = ask(&dialer, 0).await;
+    stream.write_all(&[7; 200_000]).await.unwrap();
+    drop(dialer);
+}
+
+async fn resets_what_it_asked_for(dialer: Dialer) {
+    let mut stream = ask(&dialer, u64::MAX).await;
+    stream.close().await.unwrap();
+    stream.read_exact(&mut [0; 100_000]).await.unwrap();
+    drop(stream);
+    let mut stream = ask(&dialer, 1000).await;
+    stream.close().await.unwrap();
+    assert_eq!(drain(&mut stream).await, 1000);
+}
+
+async fn never_reads_what_it_asked_for(dialer: Dialer) {
+    let mut stream = ask(&dialer, u64::MAX).await;
+    stream.close().await.unwrap();
+    sleep(2 * STALL).await;
+    // What was under way when it was given up, and no more.
+    assert!(drain(&mut stream).await < 1 << 30);
+}
+
+async fn opens_more_streams_than_are_answered(dialer: Dialer) {
+    // Some stacks refuse the last of them themselves, or let them wait.
+    let many = join_all((0..300).map(async |_| timeout(STALL, ask(&dialer, u64::MAX)).await.ok()));
+    assert!(many.await.len() == 300);
+}
+
+/// Bytes that are of no protocol, over the bare transport.
+fn send_garbage(address: &Multiaddr) {
+    let garbage = [0xff; 1200];
+    match address.iter().nth(1).unwrap() {
+        Protocol::Tcp(port) => {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(&garbage).unwrap();
+        }
+        Protocol::Udp(port) => {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for _ in 0..10 {
+                socket.send_to(&garbage, ("127.0.0.1", port)).unwrap();
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
