@@ -129,6 +129,12 @@ impl Settings {
         self.values.get(variable.name).map(|raw| raw.text.as_str())
     }
 
+    /// The role that IS_DIALER names, if it does.
+    pub fn role(&self) -> Option<Role> {
+        let dialer = self.get(&IS_DIALER).and_then(parse_bool)?;
+        Some(if dialer { Role::Dialer } else { Role::Listener })
+    }
+
     fn insert(&mut self, variable: &Variable, origin: String, value: Option<String>) {
         match value.map(|text| text.trim().to_owned()) {
             Some(text) if !text.is_empty() && text != "null" => {
@@ -243,6 +249,8 @@ pub struct Config {
     pub stall: Duration,
     /// One deadline for a dialer's whole run.
     pub timeout: Option<Duration>,
+    /// A listener that ends with its first dialer, as `iperf3 -1` does; by hand only.
+    pub one_off: bool,
     /// A key file, made where absent; `None`: a fresh identity.
     pub identity: Option<PathBuf>,
     /// More on stderr.
@@ -252,11 +260,8 @@ pub struct Config {
 impl Config {
     /// Contract mode: the role is IS_DIALER's, and nothing is assumed about the stack.
     pub fn from_contract(settings: &Settings) -> Result<Self, Invalid> {
-        let role = match settings.require(&IS_DIALER, parse_bool)? {
-            true => Role::Dialer,
-            false => Role::Listener,
-        };
-        Self::new(role, settings)
+        settings.require(&IS_DIALER, parse_bool)?;
+        Self::new(settings.role().unwrap_or(Role::Listener), settings)
     }
 
     /// By hand: the role is the subcommand's. TCP, Noise and yamux hold where nothing else is said.
@@ -286,6 +291,7 @@ impl Config {
             plan: read_plan(settings)?,
             stall: settings.read(&PERF_STALL_SECS, parse_seconds)?.unwrap_or(DEFAULT_STALL),
             timeout: settings.read(&PERF_TIMEOUT_SECS, parse_seconds)?,
+            one_off: false,
             identity: settings.read(&PERF_IDENTITY, |text| Some(PathBuf::from(text)))?,
             debug: settings.read(&DEBUG, parse_bool)?.unwrap_or(false),
         })

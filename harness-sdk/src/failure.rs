@@ -170,7 +170,7 @@ impl Failure {
 
 /// An error's message and those of its sources, `: ` between them; a source that only repeats what
 /// was said already is left out.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -29,7 +29,7 @@
 //! #   async fn dial(&self, _: &Config, _: &str) -> Result<MyConnection, BoxError> { panic!() }
 //! # }
 //! fn main() -> std::process::ExitCode {
-//!     # std::process::ExitCode::SUCCESS
+//!     harness_sdk::main(MyNode)
 //! }
 //! ```
 //!
@@ -38,19 +38,31 @@
 //!
 //! Nothing here knows libp2p: an HTTPS or raw QUIC baseline is written with it as well.
 
+pub mod address;
 pub mod config;
+pub mod coordination;
+mod dial;
 pub mod document;
 mod failure;
+mod life_cycle;
+mod listen;
+mod logging;
 mod meter;
 mod node;
+pub mod panics;
 pub mod plan;
+mod report;
+pub mod route;
+mod signals;
 mod stack;
 pub mod stall;
 pub mod stats;
+mod usage;
 
 pub use config::{Config, Role, Settings};
 pub use document::Document;
-pub use failure::{BoxError, Class, Failure, Phase};
+pub use failure::{BoxError, Class, Failure, Phase, chain};
+pub use life_cycle::{Format, Outcome, dial_by_hand, exit, listen_by_hand, main, run};
 pub use meter::Meter;
-pub use node::{Connection, Listener, Node, Shutdown};
+pub use node::{Connection, Details, Listener, Node, Shutdown, ShutdownHandle};
 pub use stack::{Muxer, Profile, SecureChannel, Stack, Transport};

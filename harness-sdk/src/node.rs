@@ -85,6 +85,15 @@ pub trait Connection: Send + Sync {
     fn details(&self) -> Details {
         Details::default()
     }
+
+    /// Tells the peer that this was all. Given little time, and whether it is used or not does not
+    /// change the outcome.
+    fn close(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        async {}
+    }
 }
 
 /// What a connection tells about itself.

@@ -191,14 +191,15 @@ impl<C: Connection> Runner<'_, C> {
             current.meter = Arc::clone(&meter);
         }
         let (connection, counted) = (self.connection, meter.as_ref());
-        let request = async {
+        // On the heap: an implementer's future may hold a large buffer, and this one holds three.
+        let request = Box::pin(async {
             let result = match phase {
                 Phase::Upload => connection.upload(bytes, counted).await,
                 Phase::Download => connection.download(bytes, counted).await,
                 _ => connection.latency(counted).await,
             };
             (result, counted.elapsed())
-        };
+        });
         let (result, elapsed) = stall::guard(counted, self.stall, request)
             .await
             .map_err(|stalled| Failure::new(Class::Transfer, phase, stalled.to_string()))?;

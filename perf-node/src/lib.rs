@@ -1,1 +1,22 @@
-//! Skeleton.
+//! Measures libp2p's perf protocol for real.
+//!
+//! The binary is a node of the test matrix (contract mode) and a tool by hand (`listen`, `dial`);
+//! see the repository's `docs/contract.md`. As a library it is what the node's own tests, benches
+//! and fixtures stand on:
+//!
+//! - [`stacks`]: from a [`Stack`](harness_sdk::Stack) to a libp2p transport that offers nothing else;
+//! - [`swarm`]: /perf/1.0.0 as a `NetworkBehaviour`: streams opened for a dialer, answered for a listener;
+//! - [`PerfNode`]: both behind harness-sdk's trait.
+
+pub mod by_hand;
+pub mod cli;
+mod connection;
+mod identity;
+mod listener;
+mod node;
+mod resolve;
+pub mod runtime;
+pub mod stacks;
+pub mod swarm;
+
+pub use node::PerfNode;

@@ -1,2 +1,43 @@
-//! perf-node.
-fn main() {}
+//! perf-node: measures libp2p's perf protocol for real.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use harness_sdk::{Config, Format, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
+use perf_node::cli::{self, Invocation, Refused};
+use perf_node::{PerfNode, by_hand, runtime};
+
+fn main() -> ExitCode {
+    panics::remember();
+    let node = PerfNode { environment: &[] };
+    match cli::invocation(std::env::args_os(), Settings::from_env()) {
+        Ok(invocation) => run(node, invocation),
+        Err(Refused::Arguments(error)) => cli::explain(&error),
+        Err(Refused::Setting(role, invalid)) => {
+            exit(&Outcome::refused(&node, role, invalid.into()), Format::Yaml)
+        }
+    }
+}
+
+fn run(node: PerfNode, invocation: Invocation) -> ExitCode {
+    let runtime = match runtime::build(&invocation.config().stack) {
+        Ok(runtime) => runtime,
+        Err(failure) => return exit(&Outcome::from_result(Err(failure)), Format::Yaml),
+    };
+    let format = invocation.format();
+    let outcome = runtime.block_on(perform(Arc::new(node), invocation));
+    let code = exit(&outcome, format);
+    runtime.shutdown_background();
+    code
+}
+
+async fn perform(node: Arc<PerfNode>, invocation: Invocation) -> Outcome {
+    match invocation {
+        Invocation::Contract(config) => harness_sdk::run(node, config).await,
+        Invocation::Dial { config, address, .. } => dial_by_hand(node, config, address).await,
+        Invocation::Listen(config) => {
+            let Config { stack, .. } = config;
+            listen_by_hand(node, config, move |address| by_hand::dial_hint(&stack, address)).await
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A dialer's life: meet or be told, connect, measure, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use crate::config::Config;
+use crate::coordination::{Meeting, Store};
+use crate::failure::{Class, Failure, Phase};
+use crate::life_cycle::{Outcome, catch_signals, check_stack, contain};
+use crate::node::{Connection, Details, Node};
+use crate::plan::{self, Measurements};
+use crate::report::Report;
+use crate::signals::{Signals, Stop};
+
+/// For one attempt to connect, negotiation included.
+const DIAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// For telling the peer that this was all.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// While a first address is being dialed this long, nothing else asks Redis: a poll would stand in
+/// the measured handshake.
+const UNDISTURBED_DIAL: Duration = Duration::from_secs(1);
+
+/// Dials, measures and makes the document. With an `address` it is dialed once; else the listener
+/// is met through Redis.
+pub(crate) async fn dial<N: Node>(
+    node: Arc<N>,
+    config: Config,
+    address: Option<String>,
+) -> Outcome {
+    let (report_node, stack) = (Arc::clone(&node), config.stack);
+    let shared = Arc::new(Mutex::new(Run::default()));
+    let inside = Arc::clone(&shared);
+    let dialing = async move {
+        let mut run = inside.lock().await;
+        let mut signals = catch_signals()?;
+        check_stack(node.as_ref(), &config)?;
+        measure_until_stopped(node.as_ref(), &config, address, &mut signals, &mut run).await
+    };
+    let result = contain(dialing).await;
+    // A panic inside has released the lock; what was measured before it is still there.
+    let run = shared.lock().await;
+    let failure = result.err();
+    let report = Report {
+        name: report_node.name(),
+        version: report_node.version(),
+        stack: Some(stack),
+        details: run.details.clone(),
+    };
+    Outcome { document: Some(report.document(&run.measurements, failure.as_ref())), failure }
+}
+
+/// What a dialer has so far.
+#[derive(Default)]
+struct Run {
+    details: Details,
+    measurements: Measurements,
+    phase: Option<Phase>,
+}
+
+impl Run {
+    fn phase(&self) -> Phase {
+        let section = self.measurements.current.as_ref().map(|current| current.samples.phase);
+        section.or(self.phase).unwrap_or(Phase::Configuration)
+    }
+}
+
+async fn measure_until_stopped<N: Node>(
+    node: &N,
+    config: &Config,
+    address: Option<String>,
+    signals: &mut Signals,
+    run: &mut Run,
+) -> Result<(), Failure> {
+    let deadline = async {
+        match config.timeout {
+            Some(limit) => sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    let (class, message) = tokio::select! {
+        result = measure(node, config, address, run) => return result,
+        stop = signals.stop() => match stop {
+            Stop::Interrupt => (Class::Interrupted, "interrupted by SIGINT".to_owned()),
+            Stop::Terminate => (Class::Transfer, "ended by SIGTERM before all was measured".to_owned()),
+        },
+        () = deadline => {
+            let seconds = config.timeout.unwrap_or_default().as_secs_f64();
+            (Class::Transfer, format!("not done within PERF_TIMEOUT_SECS, {seconds} s"))
+        }
+    };
+    Err(Failure::new(class, run.phase(), message))
+}
+
+async fn measure<N: Node>(
+    node: &N,
+    config: &Config,
+    address: Option<String>,
+    run: &mut Run,
+) -> Result<(), Failure> {
+    run.phase = Some(Phase::Dial);
+    let connection = match address {
+        Some(address) => connect(node, config, &address).await?,
+        None => meet(node, config, &mut Meeting::new(config)?).await?,
+    };
+    run.details = connection.details();
+    let result = plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await;
+    let _ = timeout(FAREWELL, connection.close()).await;
+    result
+}
+
+/// Dials what is published. While an attempt lasts or has failed, a *changed* address within the
+/// window replaces it: the first may have been a dead listener's.
+async fn meet<N: Node, S: Store>(
+    node: &N,
+    config: &Config,
+    meeting: &mut Meeting<S>,
+) -> Result<N::Connection, Failure> {
+    let mut address = meeting.first().await?;
+    loop {
+        tracing::debug!("dialing {address}");
+        let dialed = tokio::select! {
+            dialed = connect(node, config, &address) => dialed,
+            changed = changed_address(meeting, &address) => {
+                address = changed?;
+                continue;
+            }
+        };
+        let failure = match dialed {
+            Ok(connection) => return Ok(connection),
+            Err(failure) if failure.class != Class::Connect => return Err(failure),
+            Err(failure) => failure,
+        };
+        tracing::debug!("dialing {address} failed ({failure}); waiting for another");
+        match meeting.changed(&address).await? {
+            Some(changed) => address = changed,
+            None => return Err(failure),
+        }
+    }
+}
+
+/// An address other than `stale`, once there is one; never returns where the window ends first.
+async fn changed_address<S: Store>(
+    meeting: &mut Meeting<S>,
+    stale: &str,
+) -> Result<String, Failure> {
+    sleep(UNDISTURBED_DIAL).await;
+    match meeting.changed(stale).await? {
+        Some(address) => Ok(address),
+        None => std::future::pending().await,
+    }
+}
+
+async fn connect<N: Node>(
+    node: &N,
+    config: &Config,
+    address: &str,
+) -> Result<N::Connection, Failure> {
+    match timeout(DIAL_LIMIT, node.dial(config, address)).await {
+        Ok(dialed) => dialed.map_err(|error| Failure::from_error(Phase::Dial, error)),
+        Err(_) => {
+            let seconds = DIAL_LIMIT.as_secs();
+            let message =
+                format!("{address}: no connection with {} within {seconds} s", config.stack);
+            Err(Failure::new(Class::Connect, Phase::Dial, message))
+        }
+    }
+}

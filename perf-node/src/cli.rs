@@ -1,0 +1,362 @@
+//! The command line: from arguments and environment to one configuration.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use harness_sdk::config::{self, Config, Invalid, Role, Settings, Variable};
+use harness_sdk::{Class, Failure, Format, Outcome, Phase, exit};
+use libp2p::Multiaddr;
+
+use crate::stacks;
+
+/// What the process was asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// As a node of the test matrix, told by the environment.
+    Contract(Config),
+    /// `perf-node listen`.
+    Listen(Config),
+    /// `perf-node dial`.
+    Dial {
+        /// What to measure.
+        config: Config,
+        /// The listener's multiaddr.
+        address: String,
+        /// How to print it.
+        format: Format,
+    },
+}
+
+impl Invocation {
+    /// The configuration, whatever is done with it.
+    pub fn config(&self) -> &Config {
+        match self {
+            Self::Contract(config) | Self::Listen(config) | Self::Dial { config, .. } => config,
+        }
+    }
+
+    /// How a document is printed.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Dial { format, .. } => *format,
+            _ => Format::Yaml,
+        }
+    }
+}
+
+/// Why there is nothing to do.
+#[derive(Debug)]
+pub enum Refused {
+    /// clap's own: a bad argument, or `--help` and `--version`.
+    Arguments(clap::Error),
+    /// A setting, in the role that could be told.
+    Setting(Option<Role>, Invalid),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  perf-node listen                                  on one machine: prints its address, and
+  perf-node dial /ip4/192.0.2.7/tcp/4001/p2p/12D3…  what to type on the other
+  perf-node listen --transport quic-v1 --port 4001
+  perf-node dial ADDRESS --upload-bytes 100M --upload-iterations 5 --latency-iterations 1000
+  perf-node dial ADDRESS --duration 10 --format json
+
+In a test matrix: without a subcommand, and with IS_DIALER=true or false in the environment, the
+node follows the contract of docs/contract.md: it meets its peer through Redis and prints one YAML
+document. Every flag has its variable there.
+
+Exit status: 0 everything was measured; 1 a bug here; 2 a bad flag or variable; 3 the environment
+(Redis, a port in use); 4 could not connect; 5 a transfer broke; 127 a stack that this node does
+not speak; 130 interrupted. The last line on stderr says which and why.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "perf-node",
+    version,
+    about = "Measures libp2p's perf protocol for real: throughput and latency, counted to the byte",
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer dialers until a signal; prints one dialable address a line
+    #[command(max_term_width = 100)]
+    Listen(ListenFlags),
+    /// Connect to a listener's address, measure, and print the document
+    #[command(max_term_width = 100)]
+    Dial(DialFlags),
+}
+
+#[derive(Debug, Args)]
+struct StackFlags {
+    /// tcp or quic-v1 [default: what the address says, else tcp]
+    #[arg(long, value_name = "NAME")]
+    transport: Option<String>,
+    /// noise or tls, with tcp [default: noise]
+    #[arg(long, value_name = "NAME")]
+    secure_channel: Option<String>,
+    /// yamux or mplex, with tcp [default: yamux]
+    #[arg(long, value_name = "NAME")]
+    muxer: Option<String>,
+    /// stock: rust-libp2p as shipped [default: stock]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Key file of the node's identity, made where absent [default: a fresh identity]
+    #[arg(long, value_name = "FILE")]
+    identity: Option<String>,
+    /// A stream that should move and has not for this long is a failure of it [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    stall_secs: Option<String>,
+    /// Say more on stderr
+    #[arg(long)]
+    debug: bool,
+}
+
+#[derive(Debug, Args)]
+struct ListenFlags {
+    #[command(flatten)]
+    stack: StackFlags,
+    /// Address to bind [default: 0.0.0.0, every IPv4 address; :: is every IPv6 address]
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Port to bind; 0 takes any free one [default: 0]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// End once the first dialer has gone, as `iperf3 -1` does
+    #[arg(long)]
+    one_off: bool,
+}
+
+#[derive(Debug, Args)]
+struct DialFlags {
+    /// What `perf-node listen` (or any libp2p perf server) printed; /dns names are resolved
+    #[arg(value_name = "MULTIADDR")]
+    address: String,
+    #[command(flatten)]
+    stack: StackFlags,
+    /// Size of one upload; K, M and G are 1024, 1024², 1024³ [default: 1G]
+    #[arg(long, value_name = "BYTES")]
+    upload_bytes: Option<String>,
+    /// Size of one download [default: 1G]
+    #[arg(long, value_name = "BYTES")]
+    download_bytes: Option<String>,
+    /// Uploads, each a sample; 0 skips them [default: 10]
+    #[arg(long, value_name = "COUNT")]
+    upload_iterations: Option<String>,
+    /// Downloads, each a sample; 0 skips them [default: 10]
+    #[arg(long, value_name = "COUNT")]
+    download_iterations: Option<String>,
+    /// One-byte exchanges on a fresh stream, each a sample; 0 skips them [default: 100]
+    #[arg(long, value_name = "COUNT")]
+    latency_iterations: Option<String>,
+    /// Length of one upload or download, where its size is not given: whole requests back to back
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<String>,
+    /// Iterations before each section's first that are not reported [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    warmup: Option<String>,
+    /// One deadline for everything [default: none]
+    #[arg(long, value_name = "SECONDS")]
+    timeout_secs: Option<String>,
+    /// How the document is printed
+    #[arg(long, value_name = "FORMAT", default_value = "yaml")]
+    format: DocumentFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DocumentFormat {
+    Yaml,
+    Json,
+}
+
+/// Reads the process's arguments and environment, which nothing else does.
+pub fn invocation(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: Settings,
+) -> Result<Invocation, Refused> {
+    let arguments = Arguments::try_parse_from(arguments).map_err(Refused::Arguments)?;
+    match arguments.command {
+        Some(Command::Listen(flags)) => listen(flags, environment),
+        Some(Command::Dial(flags)) => dial(flags, environment),
+        None => {
+            let role = environment.role();
+            Config::from_contract(&environment)
+                .map(Invocation::Contract)
+                .map_err(|invalid| Refused::Setting(role, invalid))
+        }
+    }
+}
+
+/// Prints what clap has to say: on stdout with status 0 where it was asked for, else on stderr with
+/// the last line and the status of a usage failure.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    // Where nobody can read it, the status is what remains.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let failure = Failure::new(Class::Usage, Phase::Configuration, message);
+    exit(&Outcome::from_result(Err(failure)), Format::Yaml)
+}
+
+fn listen(flags: ListenFlags, environment: Settings) -> Result<Invocation, Refused> {
+    let settings = with_stack(environment, &flags.stack)
+        .with_flag(&config::LISTENER_IP, flags.ip)
+        .with_flag(&config::PERF_LISTENER_PORT, flags.port);
+    let config = Config::by_hand(Role::Listener, settings)
+        .map_err(|invalid| Refused::Setting(Some(Role::Listener), invalid))?;
+    Ok(Invocation::Listen(Config { one_off: flags.one_off, ..config }))
+}
+
+fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> {
+    let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
+    let transport = transport(&flags.address, flags.stack.transport.as_deref()).map_err(refused)?;
+    let stack = StackFlags { transport, ..flags.stack };
+    let given: [(&Variable, _); 8] = [
+        (&config::UPLOAD_BYTES, flags.upload_bytes),
+        (&config::DOWNLOAD_BYTES, flags.download_bytes),
+        (&config::UPLOAD_ITERATIONS, flags.upload_iterations),
+        (&config::DOWNLOAD_ITERATIONS, flags.download_iterations),
+        (&config::LATENCY_ITERATIONS, flags.latency_iterations),
+        (&config::DURATION, flags.duration),
+        (&config::PERF_WARMUP, flags.warmup),
+        (&config::PERF_TIMEOUT_SECS, flags.timeout_secs),
+    ];
+    let settings =
+        given.into_iter().fold(with_stack(environment, &stack), |settings, (variable, value)| {
+            settings.with_flag(variable, value)
+        });
+    let config = Config::by_hand(Role::Dialer, settings).map_err(refused)?;
+    let format = match flags.format {
+        DocumentFormat::Yaml => Format::Yaml,
+        DocumentFormat::Json => Format::Json,
+    };
+    Ok(Invocation::Dial { config, address: flags.address, format })
+}
+
+/// The transport to dial with: what the address says; a flag may say the same, or what the address
+/// leaves open.
+fn transport(address: &str, flag: Option<&str>) -> Result<Option<String>, Invalid> {
+    let parsed: Multiaddr = address.parse().map_err(|error| {
+        Invalid::Combination(format!(
+            "\"{address}\" is not a multiaddr ({error}); it looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3…"
+        ))
+    })?;
+    let said = stacks::transport_of(&parsed);
+    match (said, flag) {
+        (Some(said), Some(flag)) if flag != said.as_str() => Err(Invalid::Combination(format!(
+            "--transport: \"{flag}\" is not what {address} says, which is {said}; leave it out"
+        ))),
+        (Some(said), _) => Ok(Some(said.as_str().to_owned())),
+        (None, Some(flag)) => Ok(Some(flag.to_owned())),
+        (None, None) => Err(Invalid::Combination(format!(
+            "{address} does not say which transport to dial with; give --transport"
+        ))),
+    }
+}
+
+fn with_stack(settings: Settings, flags: &StackFlags) -> Settings {
+    settings
+        .with_flag(&config::TRANSPORT, flags.transport.clone())
+        .with_flag(&config::SECURE_CHANNEL, flags.secure_channel.clone())
+        .with_flag(&config::MUXER, flags.muxer.clone())
+        .with_flag(&config::PERF_PROFILE, flags.profile.clone())
+        .with_flag(&config::PERF_IDENTITY, flags.identity.clone())
+        .with_flag(&config::PERF_STALL_SECS, flags.stall_secs.clone())
+        .with_flag(&config::DEBUG, flags.debug.then(|| "true".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use harness_sdk::plan::Amount;
+
+    use super::*;
+
+    fn parse(line: &str, environment: &[(&str, &str)]) -> Result<Invocation, Refused> {
+        let lookup = |name: &str| {
+            let found = environment.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        invocation(line.split(' ').map(OsString::from), Settings::from_lookup(lookup))
+    }
+
+    const TCP: &str = "/ip4/127.0.0.1/tcp/1";
+    const QUIC: &str = "/ip4/127.0.0.1/udp/1/quic-v1";
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_named_after_its_variable() {
+        let command = Arguments::command();
+        let flags: Vec<_> = command
+            .get_subcommands()
+            .flat_map(|sub| sub.get_arguments().filter_map(|arg| arg.get_long()))
+            .collect();
+        // Redis is not met by hand.
+        let by_hand = config::VARIABLES
+            .iter()
+            .filter(|v| !matches!(v.name, "IS_DIALER" | "REDIS_ADDR" | "TEST_KEY"));
+        for variable in by_hand {
+            assert!(flags.contains(&variable.flag), "{} has no flag", variable.name);
+        }
+    }
+
+    #[test]
+    fn an_address_says_its_transport() {
+        for (address, stack) in [(TCP, "tcp, noise, yamux"), (QUIC, "quic-v1")] {
+            let Ok(Invocation::Dial { config, .. }) =
+                parse(&format!("perf-node dial {address}"), &[])
+            else {
+                panic!("{address}")
+            };
+            assert_eq!(config.stack.to_string(), stack);
+        }
+    }
+
+    #[test]
+    fn a_transport_flag_may_not_contradict_the_address() {
+        let line = format!("perf-node dial {QUIC} --transport tcp");
+        let Err(Refused::Setting(Some(Role::Dialer), invalid)) = parse(&line, &[]) else {
+            panic!("accepted")
+        };
+        assert!(invalid.to_string().contains("which is quic-v1"), "{invalid}");
+    }
+
+    #[test]
+    fn a_subcommand_wins_over_is_dialer_and_a_flag_over_its_variable() {
+        let environment = [("IS_DIALER", "true"), ("MUXER", "mplex"), ("UPLOAD_BYTES", "7")];
+        let Ok(Invocation::Listen(config)) = parse("perf-node listen", &environment) else {
+            panic!("not a listener")
+        };
+        assert_eq!(config.stack.to_string(), "tcp, noise, mplex");
+        let line = format!("perf-node dial {TCP} --muxer yamux --upload-bytes 1K");
+        let Ok(Invocation::Dial { config, .. }) = parse(&line, &environment) else {
+            panic!("not a dialer")
+        };
+        assert_eq!(config.stack.to_string(), "tcp, noise, yamux");
+        assert_eq!(config.plan.upload.amount, Amount::Bytes(1024));
+    }
+
+    #[test]
+    fn without_a_subcommand_the_contract_holds() {
+        let environment = [("IS_DIALER", "1"), ("TRANSPORT", "quic-v1")];
+        assert!(matches!(parse("perf-node", &environment), Ok(Invocation::Contract(_))));
+        assert!(matches!(
+            parse("perf-node", &environment[..1]),
+            Err(Refused::Setting(Some(Role::Dialer), _))
+        ));
+    }
+}

@@ -1,0 +1,97 @@
+//! A bound listener: answers dialers, run after run.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{Swarm, SwarmEvent};
+use perf_protocol::ReadBuffer;
+
+use crate::connection::Counts;
+use crate::swarm::{Answer, NodeBehaviour};
+
+/// Buffers kept for the next stream: a one-byte exchange must not wait for one to be made. Those of
+/// more streams at once are freed after use.
+const KEPT_BUFFERS: usize = 4;
+
+/// A listener whose transport has reported its address.
+pub struct PerfListener {
+    pub(crate) swarm: Swarm<NodeBehaviour>,
+    pub(crate) local: SocketAddr,
+    pub(crate) reported: Multiaddr,
+    pub(crate) one_off: bool,
+}
+
+/// Answers streams by the protocol; one on which no byte moves for `stall` is reset.
+pub(crate) fn answer(stall: Duration) -> Answer {
+    let kept: Arc<Mutex<Vec<ReadBuffer>>> = Arc::default();
+    Answer::new(move |mut stream| {
+        let kept = Arc::clone(&kept);
+        async move {
+            let unused = kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut buffer = unused.unwrap_or_default();
+            let meter = Meter::start();
+            let counts = Counts(&meter);
+            let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
+            match stall::guard(&meter, stall, serving).await {
+                Ok(Ok(served)) => tracing::debug!("{served:?}"),
+                Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
+                Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
+            }
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() < KEPT_BUFFERS {
+                kept.push(buffer);
+            }
+        }
+    })
+}
+
+impl Listener for PerfListener {
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What the transport reported, with `ip` in place of its own, and the peer id.
+    fn address(&self, ip: IpAddr) -> String {
+        let mut address = Multiaddr::from(ip);
+        for protocol in self.reported.iter().skip(1) {
+            if !matches!(protocol, Protocol::P2p(_)) {
+                address.push(protocol);
+            }
+        }
+        address.with(Protocol::P2p(*self.swarm.local_peer_id())).to_string()
+    }
+
+    async fn serve(mut self, mut shutdown: Shutdown) -> Result<(), BoxError> {
+        loop {
+            let event = tokio::select! {
+                () = shutdown.requested() => return Ok(()),
+                event = self.swarm.select_next_some() => event,
+            };
+            match event {
+                SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                    tracing::debug!("{peer_id} connected from {}", endpoint.get_remote_address());
+                }
+                SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                    tracing::debug!("{peer_id} is gone");
+                    if self.one_off {
+                        return Ok(());
+                    }
+                }
+                SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                    let reason = harness_sdk::chain(&error);
+                    tracing::info!("a dialer at {send_back_addr} could not connect: {reason}");
+                }
+                SwarmEvent::ListenerError { error, .. } => {
+                    tracing::info!("listening: {error}");
+                }
+                SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(error.into()),
+                event => tracing::debug!("{event:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The node behind harness-sdk's trait: libp2p stacks.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::StreamExt;
+use harness_sdk::{BoxError, Class, Config, Failure, Node, Phase, Stack, Transport, chain};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{DialError, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, TransportError, identify};
+use tokio::time::{Instant, timeout_at};
+
+use crate::connection::PerfConnection;
+use crate::listener::PerfListener;
+use crate::swarm::{Answer, Event, NodeBehaviour, NodeBehaviourEvent, Streams};
+use crate::{identity, listener, resolve, stacks, swarm};
+
+/// For a listener's first address to be reported, which is immediate where there is one.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// For the peer to answer identify, or to refuse it. One that does neither is measured all the same.
+const IDENTIFY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// For the peer to have asked identify of us, once it has answered it itself.
+const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The node: rust-libp2p 0.56 on the stacks of [`stacks`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerfNode {
+    /// How the process is built and run, for the document.
+    pub environment: &'static [(&'static str, &'static str)],
+}
+
+impl Node for PerfNode {
+    type Listener = PerfListener;
+    type Connection = PerfConnection;
+
+    fn name(&self) -> &str {
+        "perf-node"
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn speaks(&self, stack: &Stack) -> Result<(), String> {
+        stacks::supported(stack)
+    }
+
+    async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
+        let keypair = identity::load(config.identity.as_deref())?;
+        let (transport, _) = stacks::transport(&config.stack, &keypair)?;
+        let answer = listener::answer(config.stall);
+        let mut swarm = swarm::build(transport, &keypair, answer);
+        let wanted = stacks::listen_address(&config.stack, config.ip, config.port);
+        swarm.listen_on(wanted.clone()).map_err(|error| cannot_listen(&wanted, error))?;
+        let reported = first_address(&mut swarm, &wanted).await?;
+        let local = SocketAddr::new(config.ip, port(&reported).unwrap_or(config.port));
+        Ok(PerfListener { swarm, local, reported, one_off: config.one_off })
+    }
+
+    async fn dial(&self, config: &Config, address: &str) -> Result<PerfConnection, BoxError> {
+        let keypair = identity::load(config.identity.as_deref())
+            .map_err(|error| with_class(Class::Environment, &error))?;
+        let address = parse(address, &config.stack)?;
+        let address = resolve::resolve(&address).await?;
+        let (transport, marks) = stacks::transport(&config.stack, &keypair)?;
+        let mut swarm = swarm::build(transport, &keypair, Answer::refuse());
+        let failed = |reason| DialFailed { address: address.clone(), reason, stack: config.stack };
+        swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
+        let streams = connected(&mut swarm).await.map_err(failed)?;
+        let peer_agent = settle(&mut swarm).await.map_err(failed)?;
+        let timings = marks.timings();
+        let phases = match config.stack.transport {
+            Transport::QuicV1 => vec![("handshake", timings.dial)],
+            _ => vec![
+                ("dial", timings.dial),
+                ("security", timings.security),
+                ("muxer", timings.muxer),
+            ],
+        };
+        let mut extra: Vec<_> =
+            self.environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        extra.extend(peer_agent.map(|agent| ("peer_agent", agent)));
+        let details = harness_sdk::Details {
+            phases: phases.into_iter().filter_map(|(name, time)| Some((name, time?))).collect(),
+            negotiation: Some("v1"),
+            extra,
+        };
+        Ok(PerfConnection::drive(swarm, streams, details))
+    }
+}
+
+/// A dial that did not give a connection with the stack asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect to {address}: {reason}; offered {}", offered(.stack))]
+struct DialFailed {
+    address: Multiaddr,
+    reason: String,
+    stack: Stack,
+}
+
+/// The protocols that a stack offers, by their names on the wire.
+fn offered(stack: &Stack) -> String {
+    use harness_sdk::{Muxer, SecureChannel};
+    let security = match stack.secure_channel {
+        Some(SecureChannel::Noise) => "/noise",
+        Some(SecureChannel::Tls) => "/tls/1.0.0",
+        None => return format!("{} alone", stack.transport),
+    };
+    let muxer = match stack.muxer {
+        Some(Muxer::Mplex) => "/mplex/6.7.0",
+        _ => "/yamux/1.0.0",
+    };
+    format!("{security} and {muxer} alone, over {}", stack.transport)
+}
+
+fn parse(address: &str, stack: &Stack) -> Result<Multiaddr, BoxError> {
+    let parsed: Multiaddr =
+        address.parse().map_err(|error| format!("\"{address}\" is not a multiaddr: {error}"))?;
+    match stacks::transport_of(&parsed) {
+        Some(transport) if transport == stack.transport => Ok(parsed),
+        Some(transport) => {
+            Err(format!("{address} is a {transport} address, and the stack is {stack}").into())
+        }
+        None => Err(format!("{address} names no transport that can be dialed with {stack}").into()),
+    }
+}
+
+fn with_class(class: Class, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(class, Phase::Dial, chain(error))
+}
+
+/// Waits until the dial has ended one way or the other.
+async fn connected(swarm: &mut Swarm<NodeBehaviour>) -> Result<Streams, String> {
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::Behaviour(NodeBehaviourEvent::Perf(Event::Connected {
+                streams, ..
+            })) => return Ok(streams),
+            SwarmEvent::OutgoingConnectionError { error, .. } => return Err(explain(&error)),
+            event => tracing::debug!("{event:?}"),
+        }
+    }
+}
+
+/// Lets identify have its say both ways, so that it does not run into the first sample, and a
+/// muxer that was only assumed (lazy negotiation) be agreed on. The peer's agent, if it told.
+async fn settle(swarm: &mut Swarm<NodeBehaviour>) -> Result<Option<String>, String> {
+    let mut deadline = Instant::now() + IDENTIFY_PATIENCE;
+    let (mut answered, mut asked, mut agent) = (false, false, None);
+    while !(answered && asked) {
+        let Ok(event) = timeout_at(deadline, swarm.select_next_some()).await else { break };
+        match event {
+            SwarmEvent::ConnectionClosed { cause, .. } => {
+                let cause = cause.map_or_else(|| "no reason".to_owned(), |cause| chain(&cause));
+                return Err(format!("the connection ended before a stream was agreed on: {cause}"));
+            }
+            SwarmEvent::Behaviour(NodeBehaviourEvent::Identify(event)) => {
+                match event {
+                    identify::Event::Received { info, .. } => {
+                        (answered, agent) = (true, Some(info.agent_version));
+                    }
+                    identify::Event::Error { error, .. } => {
+                        tracing::debug!("identify: {error}");
+                        answered = true;
+                    }
+                    identify::Event::Sent { .. } => asked = true,
+                    identify::Event::Pushed { .. } => {}
+                }
+                if answered {
+                    deadline = deadline.min(Instant::now() + IDENTIFIED_PATIENCE);
+                }
+            }
+            event => tracing::debug!("{event:?}"),
+        }
+    }
+    Ok(agent)
+}
+
+async fn first_address(
+    swarm: &mut Swarm<NodeBehaviour>,
+    wanted: &Multiaddr,
+) -> Result<Multiaddr, BoxError> {
+    let deadline = Instant::now() + LISTEN_PATIENCE;
+    loop {
+        let event = timeout_at(deadline, swarm.select_next_some()).await;
+        match event.map_err(|_| format!("{wanted}: this machine has no address of that family"))? {
+            SwarmEvent::NewListenAddr { address, .. } => return Ok(address),
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => return Err(error.into()),
+            event => tracing::debug!("{event:?}"),
+        }
+    }
+}
+
+fn cannot_listen(wanted: &Multiaddr, error: TransportError<std::io::Error>) -> BoxError {
+    match error {
+        TransportError::MultiaddrNotSupported(address) => {
+            format!("cannot listen on {address}: not supported").into()
+        }
+        TransportError::Other(error) => {
+            format!("cannot listen on {wanted}: {}", chain(&error)).into()
+        }
+    }
+}
+
+fn port(address: &Multiaddr) -> Option<u16> {
+    address.iter().find_map(|protocol| match protocol {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    })
+}
+
+/// Why a dial failed, without the wrappings.
+fn explain(error: &DialError) -> String {
+    match error {
+        DialError::WrongPeerId { obtained, .. } => {
+            format!("another peer answered there: {obtained}")
+        }
+        DialError::Transport(attempts) => {
+            let reasons: Vec<_> = attempts
+                .iter()
+                .map(|(_, error)| match error {
+                    TransportError::MultiaddrNotSupported(address) => {
+                        format!("{address} is not an address of this transport")
+                    }
+                    TransportError::Other(error) => chain(error),
+                })
+                .collect();
+            reasons.join("; ")
+        }
+        error => chain(error),
+    }
+}

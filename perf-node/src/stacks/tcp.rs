@@ -1,0 +1,97 @@
+//! TCP × Noise, TLS × yamux, mplex.
+
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncWrite};
+use harness_sdk::{Muxer, SecureChannel, Stack};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::{
+    InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version,
+};
+use libp2p::core::{Negotiated, StreamMuxer};
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, Transport, noise, tcp, tls, yamux};
+
+use super::timed::{Mark, Timed, TimedDial};
+use super::{BoxedTransport, Marks, StackError};
+
+/// For security and muxer upgrades together: what rust-libp2p's `SwarmBuilder` allows them.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Socket = tcp::tokio::TcpStream;
+
+pub(super) fn transport(
+    stack: &Stack,
+    keypair: &Keypair,
+    marks: &Marks,
+) -> Result<BoxedTransport, StackError> {
+    match stack.secure_channel {
+        Some(SecureChannel::Tls) => {
+            let tls =
+                tls::Config::new(keypair).map_err(|error| StackError::Security(error.into()))?;
+            Ok(muxed(stack, tls, marks))
+        }
+        _ => {
+            let noise =
+                noise::Config::new(keypair).map_err(|error| StackError::Security(error.into()))?;
+            Ok(muxed(stack, noise, marks))
+        }
+    }
+}
+
+/// `security` under the stack's muxer.
+fn muxed<S, C, E>(stack: &Stack, security: S, marks: &Marks) -> BoxedTransport
+where
+    S: UpgradeInfo + Clone + Send + 'static,
+    S: InboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
+    S: OutboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
+    <S as InboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
+    <S as OutboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
+    S::InfoIter: Send,
+    <S::InfoIter as IntoIterator>::IntoIter: Send,
+    S::Info: Send,
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match stack.muxer {
+        Some(Muxer::Mplex) => upgraded(security, libp2p_mplex::Config::new(), marks),
+        _ => upgraded(security, yamux::Config::default(), marks),
+    }
+}
+
+/// TCP with Nagle off under `security` and `muxer`, negotiated lazily: as `SwarmBuilder` does it.
+fn upgraded<S, C, E, M, O, F>(security: S, muxer: M, marks: &Marks) -> BoxedTransport
+where
+    S: UpgradeInfo + Clone + Send + 'static,
+    S: InboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
+    S: OutboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
+    <S as InboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
+    <S as OutboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
+    S::InfoIter: Send,
+    <S::InfoIter as IntoIterator>::IntoIter: Send,
+    S::Info: Send,
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+    M: UpgradeInfo + Clone + Send + 'static,
+    M: InboundConnectionUpgrade<Negotiated<C>, Output = O, Error = F>,
+    M: OutboundConnectionUpgrade<Negotiated<C>, Output = O, Error = F>,
+    <M as InboundConnectionUpgrade<Negotiated<C>>>::Future: Send,
+    <M as OutboundConnectionUpgrade<Negotiated<C>>>::Future: Send,
+    M::InfoIter: Send,
+    <M::InfoIter as IntoIterator>::IntoIter: Send,
+    M::Info: Send,
+    O: StreamMuxer + Send + 'static,
+    O::Substream: Send + 'static,
+    O::Error: Send + Sync + 'static,
+    F: std::error::Error + Send + Sync + 'static,
+{
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default());
+    let connections: Boxed<(PeerId, StreamMuxerBox)> = TimedDial::new(tcp, marks)
+        .upgrade(Version::V1Lazy)
+        .authenticate(Timed::new(security, marks, Mark::Secured))
+        .multiplex(Timed::new(muxer, marks, Mark::Muxed))
+        .timeout(UPGRADE_TIMEOUT)
+        .boxed();
+    connections
+}

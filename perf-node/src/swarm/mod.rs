@@ -1,0 +1,38 @@
+//! /perf/1.0.0 in a rust-libp2p swarm.
+
+mod behaviour;
+mod handler;
+mod spoken;
+
+use std::time::Duration;
+
+use libp2p::identify;
+use libp2p::identity::Keypair;
+use libp2p::swarm::{Config, Swarm};
+
+pub use behaviour::{Behaviour, Event};
+pub use handler::{Answer, OpenError, Streams};
+pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
+
+use crate::stacks::BoxedTransport;
+
+/// A connection without a stream is closed after this long: a listener that stands open does not
+/// collect dead ones, and no dialer pauses so long.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Identify has its say once a connection, and never in the middle of a measurement.
+const IDENTIFY_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
+
+/// A swarm over `transport` that opens perf streams, and answers them with `answer`.
+pub fn build(transport: BoxedTransport, keypair: &Keypair, answer: Answer) -> Swarm<NodeBehaviour> {
+    let identify = identify::Config::new("ipfs/0.1.0".to_owned(), keypair.public())
+        .with_agent_version(concat!("perf-node/", env!("CARGO_PKG_VERSION")).to_owned())
+        .with_interval(IDENTIFY_INTERVAL);
+    let behaviour = NodeBehaviour {
+        perf: Behaviour::new(answer),
+        identify: identify::Behaviour::new(identify),
+    };
+    let config =
+        Config::with_tokio_executor().with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT);
+    Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config)
+}
