@@ -124,8 +124,13 @@ impl Parser<'_> {
     fn alias(&mut self, name: &str) -> Result<Expression, Error> {
         let names = self.aliases.0.keys().map(String::as_str);
         if self.expanding.iter().any(|outer| outer == name) {
-            let path: Vec<_> =
-                self.expanding.iter().map(String::as_str).chain([name]).map(|name| format!("~{name}")).collect();
+            let path: Vec<_> = self
+                .expanding
+                .iter()
+                .map(String::as_str)
+                .chain([name])
+                .map(|name| format!("~{name}"))
+                .collect();
             return Err(Error::AliasLoop {
                 name: name.to_owned(),
                 path: path.join(" -> "),
@@ -133,7 +138,10 @@ impl Parser<'_> {
             });
         }
         let Some(value) = self.aliases.0.get(name) else {
-            return Err(Error::UnknownAlias { name: name.to_owned(), known: suggestion::known(name, names) });
+            return Err(Error::UnknownAlias {
+                name: name.to_owned(),
+                known: suggestion::known(name, names),
+            });
         };
         self.expanding.push(name.to_owned());
         let expression = self.expression(value);
@@ -169,7 +177,8 @@ mod tests {
     }
 
     fn matches(text: &str, value: &str) -> bool {
-        let aliases = aliases(&[("go", "go-v0.45|quic-go"), ("both", "~go|rust"), ("not-go", "!~go")]);
+        let aliases =
+            aliases(&[("go", "go-v0.45|quic-go"), ("both", "~go|rust"), ("not-go", "!~go")]);
         Expression::parse(text, &aliases).unwrap().matches(value)
     }
 
@@ -206,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_loop_is_shown() {
-        let aliases = aliases(&[("a", "x|~b"), ("b", "!~c"), ("c", "~a"), ("twice", "~d|~d"), ("d", "x")]);
+        let aliases =
+            aliases(&[("a", "x|~b"), ("b", "!~c"), ("c", "~a"), ("twice", "~d|~d"), ("d", "x")]);
         assert_eq!(
             Expression::parse("~a", &aliases).unwrap_err().to_string(),
             "alias \"~a\" is defined by itself: ~a -> ~b -> ~c -> ~a; there are a, b, c, d, twice"

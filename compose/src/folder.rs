@@ -9,7 +9,7 @@ use crate::journal::Journal;
 
 /// Something could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}", path.display())]
+#[error("cannot write {}", path.display())]
 pub struct Error {
     /// The file or folder.
     pub path: PathBuf,
@@ -93,7 +93,7 @@ impl RunFolder {
     }
 
     /// Writes the file `name`, whole or not at all: a reader never sees half of it.
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Error> {
         let path = self.path.join(name);
         let unfinished = self.path.join(format!("{name}.part"));
         let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, &path));

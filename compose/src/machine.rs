@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn proc_files_are_read_or_left_out() {
-        let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nflags: x\nmodel name\t: Other\n";
+        let cpuinfo =
+            "processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nflags: x\nmodel name\t: Other\n";
         assert_eq!(cpu_name(cpuinfo).as_deref(), Some("Some CPU @ 3 GHz"));
         assert_eq!(cpu_name(""), None);
         assert_eq!(load_average("0.52 0.58 0.59 1/389 12345\n"), Some([0.52, 0.58, 0.59]));

@@ -43,7 +43,9 @@ pub fn slug(name: &str) -> String {
 
 /// Two tests whose files would overwrite each other's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{first}\" and \"{second}\" would share the file name \"{slug}\"; give one implementation another id")]
+#[error(
+    "\"{first}\" and \"{second}\" would share the file name \"{slug}\"; give one implementation another id"
+)]
 pub struct Collision {
     first: String,
     second: String,
@@ -81,12 +83,8 @@ fn common_stacks(dialer: &Implementation, listener: &Implementation) -> Vec<Stac
 }
 
 fn layers(transport: Transport, dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {
-    let stack = |secure_channel, muxer| Stack {
-        transport,
-        secure_channel,
-        muxer,
-        profile: Profile::Stock,
-    };
+    let stack =
+        |secure_channel, muxer| Stack { transport, secure_channel, muxer, profile: Profile::Stock };
     let bare = |side: &Implementation| side.secure_channels.is_empty() && side.muxers.is_empty();
     if !transport.is_layered() || (bare(dialer) && bare(listener)) {
         return vec![stack(None, None)];
@@ -175,11 +173,15 @@ mod tests {
 
     #[test]
     fn two_tests_with_one_slug_are_refused() {
-        let text = "implementations: [{id: a.b, transports: [quic-v1]}, {id: a-b, transports: [quic-v1]}]";
+        let text =
+            "implementations: [{id: a.b, transports: [quic-v1]}, {id: a-b, transports: [quic-v1]}]";
         let definitions = definitions(text);
         let all: Vec<_> = definitions.implementations.iter().collect();
         let message = cells(&all).unwrap_err().to_string();
-        assert!(message.starts_with("\"a.b x a.b (quic-v1)\" and \"a.b x a-b (quic-v1)\" would share"), "{message}");
+        assert!(
+            message.starts_with("\"a.b x a.b (quic-v1)\" and \"a.b x a-b (quic-v1)\" would share"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -191,6 +193,10 @@ mod tests {
         let all: Vec<_> = definitions.implementations.iter().collect();
         let start = Instant::now();
         assert_eq!(cells(&all).unwrap().len(), 100 * 100 * 6);
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?} in an unoptimised build", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{:?} in an unoptimised build",
+            start.elapsed()
+        );
     }
 }

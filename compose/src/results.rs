@@ -129,8 +129,9 @@ pub struct TestResult {
 }
 
 impl TestResult {
-    /// The result of a cell in which nothing was measured.
-    pub fn unmeasured(cell: &Cell<'_>, status: Status, class: Class, reason: &str) -> Self {
+    /// The result of a cell that was measured, or was not for the reason given.
+    pub fn new(cell: &Cell<'_>, status: Status, failure: Option<(Blame, String)>) -> Self {
+        let (class, reason) = failure.unzip();
         Self {
             test: cell.name.clone(),
             dialer: cell.dialer.id.clone(),
@@ -139,14 +140,20 @@ impl TestResult {
             secure_channel: cell.stack.secure_channel,
             muxer: cell.stack.muxer,
             status,
-            class: Some(class.into()),
-            reason: Some(reason.to_owned()),
+            class,
+            reason,
             duration: Elapsed::default(),
             upload: None,
             download: None,
             latency: None,
             node: None,
         }
+    }
+
+    /// The result of a cell that the run has not come to.
+    pub fn not_run(cell: &Cell<'_>, reason: &str) -> Self {
+        let failure = (Class::Interrupted.into(), reason.to_owned());
+        Self::new(cell, Status::NotRun, Some(failure))
     }
 
     /// The sections that there are, in the document's order.

@@ -68,12 +68,12 @@ pub async fn run(
         Ok(Stopped::Interrupted) => (true, None),
         Err(error) => (false, Some(error)),
     };
-    let (class, reason) = match &error {
-        Some(error) => (Class::Environment, format!("the run ended before: {error}")),
-        None => (Class::Interrupted, "the run was interrupted before it was done".to_owned()),
+    let reason = match &error {
+        Some(error) => format!("the run ended before: {error}"),
+        None => "the run was interrupted before it was done".to_owned(),
     };
     let rest = order.cells.iter().skip(tests.len());
-    tests.extend(rest.map(|cell| TestResult::unmeasured(cell, Status::NotRun, class, &reason)));
+    tests.extend(rest.map(|cell| TestResult::not_run(cell, &reason)));
     Ended { tests, interrupted, error }
 }
 
@@ -99,7 +99,8 @@ async fn run_cells(
         progress.cell_begins(&cell.name);
         let result = match missing(cell, &unavailable) {
             Some(reason) => {
-                TestResult::unmeasured(cell, Status::Unavailable, Class::Environment, &reason)
+                let failure = (Class::Environment.into(), reason);
+                TestResult::new(cell, Status::Unavailable, Some(failure))
             }
             None => tokio::select! {
                 biased;
@@ -108,8 +109,9 @@ async fn run_cells(
                 result = measure(engine, order, cell, folder) => result?,
             },
         };
-        tests.push(save(result, cell, folder)?);
-        progress.cell_ended(tests.last());
+        progress.cell_ended(&result);
+        tests.push(result.clone());
+        save(result, cell, folder)?;
     }
     Ok(Stopped::AtTheEnd)
 }
@@ -164,32 +166,190 @@ async fn measure(
     let Order { plan, timeout, debug, .. } = *order;
     let outcome = engine.run_cell(&Job { cell, plan, timeout, debug, logs: &logs }).await?;
     let result = judged(cell, &outcome, verdict(&outcome, plan));
-    let log = report::cell_log(&result, &outcome, &logs);
-    folder.write(&format!("logs/{}.log", cell.slug), &log)?;
+    folder.write(&format!("logs/{}.log", cell.slug), &report::cell_log(&result, &outcome))?;
     Ok(result)
 }
 
 fn judged(cell: &Cell<'_>, outcome: &CellOutcome, verdict: Verdict) -> TestResult {
     let Verdict { status, failure, document } = verdict;
-    let (class, reason) = failure.unzip();
     TestResult {
-        status,
-        class,
-        reason,
         duration: outcome.duration.into(),
         upload: document.upload,
         download: document.download,
         latency: document.latency,
         node: document.node,
-        ..TestResult::unmeasured(cell, status, Class::Internal, "")
+        ..TestResult::new(cell, status, failure)
     }
 }
 
 /// Puts a test's result on disk.
-fn save(result: TestResult, cell: &Cell<'_>, folder: &mut RunFolder) -> Result<TestResult, Error> {
-    let entry = Entry::Test(Box::new(result));
-    folder.record(&entry)?;
-    let Entry::Test(result) = entry else { unreachable!("made above") };
-    folder.write(&format!("results/{}.yaml", cell.slug), report::test_yaml(&result).as_bytes())?;
-    Ok(*result)
+fn save(result: TestResult, cell: &Cell<'_>, folder: &mut RunFolder) -> Result<(), Error> {
+    folder.write(&format!("results/{}.yaml", cell.slug), &report::test_yaml(&result))?;
+    folder.record(&Entry::Test(Box::new(result)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, read_to_string};
+    use std::path::Path;
+
+    use harness_sdk::Document;
+    use harness_sdk::document::Section;
+    use harness_sdk::plan::{Amount, Direction};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::mock::{MockEngine, outcome};
+    use crate::matrix;
+
+    const DEFINITIONS: &str = "
+servers: [{id: far, type: remote}]
+implementations:
+  - {id: a, transports: [quic-v1]}
+  - {id: b, transports: [quic-v1]}
+";
+
+    /// Definitions, and a place for the folder of a run of them.
+    struct Bench {
+        definitions: Definitions,
+        temporary: TempDir,
+    }
+
+    impl Bench {
+        fn new(definitions: &str) -> Self {
+            let definitions = Definitions::parse(definitions, Path::new("impls.yaml")).unwrap();
+            Self { definitions, temporary: tempfile::tempdir().unwrap() }
+        }
+
+        fn folder(&self) -> RunFolder {
+            RunFolder::create(self.temporary.path(), "perf").unwrap()
+        }
+
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.temporary.path().join("perf").join(name)
+        }
+
+        async fn run(
+            &self,
+            engine: &impl Engine,
+            mut folder: RunFolder,
+            interrupt: &mut Shutdown,
+        ) -> Ended {
+            let all: Vec<_> = self.definitions.implementations.iter().collect();
+            let cells = matrix::cells(&all).unwrap();
+            let upload = Direction { amount: Amount::Bytes(1), iterations: 2 };
+            let download = Direction { amount: Amount::Bytes(1), iterations: 0 };
+            let order = Order {
+                definitions: &self.definitions,
+                cells: &cells,
+                plan: &Plan { upload, download, latency_iterations: 0, warmup: 0 },
+                timeout: Duration::from_secs(1),
+                debug: false,
+            };
+            let progress = Progress::lines(cells.len());
+            run(engine, &order, &mut folder, &progress, interrupt).await
+        }
+    }
+
+    fn passes() -> CellOutcome {
+        let upload = Section::new(&[1.0, 2.0], "Gbps");
+        outcome(0, &Document { upload, ..Document::default() }.to_yaml())
+    }
+
+    fn statuses(ended: &Ended) -> Vec<Status> {
+        ended.tests.iter().map(|test| test.status).collect()
+    }
+
+    #[tokio::test]
+    async fn every_implementation_is_prepared_once_and_every_cell_is_run_in_order() {
+        let bench = Bench::new(DEFINITIONS);
+        let engine = MockEngine::new(|_| Some(passes()));
+        let (_handle, mut interrupt) = Shutdown::new();
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        assert_eq!(statuses(&ended), [Status::Pass; 4]);
+        assert!(!ended.interrupted && ended.error.is_none());
+        assert_eq!(
+            engine.calls(),
+            [
+                "prepare a",
+                "prepare b",
+                "run a x a (quic-v1)",
+                "run a x b (quic-v1)",
+                "run b x a (quic-v1)",
+                "run b x b (quic-v1)",
+            ]
+        );
+        let journal = read_to_string(bench.path("journal.jsonl")).unwrap();
+        let entries: Vec<Entry> =
+            journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let tests = ended.tests.into_iter().map(|test| Entry::Test(Box::new(test)));
+        assert_eq!(entries, tests.collect::<Vec<_>>());
+        let one = read_to_string(bench.path("results/a_x_b__quic_v1_.yaml")).unwrap();
+        assert_eq!(serde_yaml::from_str::<TestResult>(&one).unwrap().status, Status::Pass);
+    }
+
+    #[tokio::test]
+    async fn one_failure_does_not_end_the_run() {
+        let bench = Bench::new(DEFINITIONS);
+        let engine = MockEngine::new(|name| {
+            Some(if name.starts_with("a x b") { outcome(1, "") } else { passes() })
+        });
+        let (_handle, mut interrupt) = Shutdown::new();
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        assert_eq!(statuses(&ended), [Status::Pass, Status::Fail, Status::Pass, Status::Pass]);
+        assert_eq!(ended.tests[1].reason.as_deref(), Some("the dialer ended with status 1"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_had_is_unavailable_and_says_why() {
+        let bench = Bench::new(&format!(
+            "{DEFINITIONS}  - {{id: c, transports: [quic-v1], server: far}}\n"
+        ));
+        let mut engine = MockEngine::new(|_| Some(passes()));
+        engine.unavailable.push("b".to_owned());
+        let (_handle, mut interrupt) = Shutdown::new();
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        assert_eq!(statuses(&ended)[0], Status::Pass);
+        assert_eq!(statuses(&ended)[1..], [Status::Unavailable; 8]);
+        assert_eq!(ended.tests[1].reason.as_deref(), Some("b: its toolchain is missing"));
+        assert!(ended.tests[2].reason.as_ref().unwrap().contains("c: it runs on server far"));
+        assert_eq!(engine.calls(), ["prepare a", "prepare b", "run a x a (quic-v1)"]);
+    }
+
+    #[tokio::test]
+    async fn an_interruption_ends_the_cell_and_keeps_what_was_finished() {
+        let bench = Bench::new(DEFINITIONS);
+        let (handle, mut interrupt) = Shutdown::new();
+        let engine = MockEngine::new(|name| {
+            if name.starts_with("a x b") {
+                handle.request();
+                return None;
+            }
+            Some(passes())
+        });
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        assert!(ended.interrupted);
+        assert_eq!(
+            statuses(&ended),
+            [Status::Pass, Status::NotRun, Status::NotRun, Status::NotRun]
+        );
+        assert_eq!(ended.tests[1].class.unwrap().to_string(), "interrupted");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_ends_the_run_and_keeps_what_was_finished() {
+        let bench = Bench::new(DEFINITIONS);
+        let full = File::options().append(true).open("/dev/full").unwrap();
+        let folder = bench.folder().with_journal(full);
+        let engine = MockEngine::new(|_| Some(passes()));
+        let (_handle, mut interrupt) = Shutdown::new();
+        let ended = bench.run(&engine, folder, &mut interrupt).await;
+        assert_eq!(
+            statuses(&ended),
+            [Status::Pass, Status::NotRun, Status::NotRun, Status::NotRun]
+        );
+        let error = crate::command::told(&ended.error.unwrap());
+        assert!(error.contains("journal.jsonl: No space left on device"), "{error}");
+    }
 }

@@ -1,5 +1,7 @@
 //! From definitions and filters to the cells that are run.
 
+use std::collections::BTreeMap;
+
 use crate::definitions::{Definitions, Implementation};
 use crate::filter::{self, Expression, Filter};
 use crate::matrix::{self, Cell, Collision};
@@ -30,11 +32,33 @@ pub struct FilterTexts {
     pub all_implementations: bool,
 }
 
+impl FilterTexts {
+    /// The filters that were given, by flag.
+    pub fn given(&self) -> BTreeMap<String, String> {
+        let dimensions = [
+            ("test", &self.tests),
+            ("impl", &self.implementations),
+            ("transport", &self.transports),
+            ("secure", &self.secure_channels),
+            ("muxer", &self.muxers),
+        ];
+        let texts = dimensions.into_iter().flat_map(|(dimension, text)| {
+            [("select", &text.select), ("ignore", &text.ignore)]
+                .map(|(which, text)| (format!("--{dimension}-{which}"), text.clone()))
+        });
+        let mut given: BTreeMap<_, _> = texts.filter(|(_, text)| !text.is_empty()).collect();
+        if self.all_implementations {
+            given.insert("--all-impls".to_owned(), String::new());
+        }
+        given
+    }
+}
+
 /// Why there is nothing to run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A filter without meaning.
-    #[error("{flag}: {source}")]
+    #[error("{flag}")]
     Filter {
         /// The flag it came from.
         flag: String,
@@ -45,17 +69,18 @@ pub enum Error {
     #[error(transparent)]
     Collision(#[from] Collision),
     /// The filters leave nothing.
-    #[error("nothing is selected: of {of} tests none passes the filters; `perf-compose --list-tests` shows them all")]
+    #[error(
+        "nothing is selected: of {of} tests none passes the filters; `perf-compose --list-tests` shows them all"
+    )]
     Nothing {
         /// How many there were.
         of: usize,
     },
 }
 
-/// The filters of all dimensions, ready to match.
+/// The filters on cells, ready to match.
 struct Filters {
     tests: Filter,
-    implementations: Filter,
     transports: Filter,
     secure_channels: Filter,
     muxers: Filter,
@@ -75,10 +100,12 @@ pub fn implementations<'d>(
 }
 
 /// The cells that take part, in the matrix's order; at least one.
-pub fn cells<'d>(definitions: &'d Definitions, texts: &FilterTexts) -> Result<Vec<Cell<'d>>, Error> {
+pub fn cells<'d>(
+    definitions: &'d Definitions,
+    texts: &FilterTexts,
+) -> Result<Vec<Cell<'d>>, Error> {
     let filters = Filters {
         tests: parse("test", &texts.tests, definitions)?,
-        implementations: parse("impl", &texts.implementations, definitions)?,
         transports: parse("transport", &texts.transports, definitions)?,
         secure_channels: parse("secure", &texts.secure_channels, definitions)?,
         muxers: parse("muxer", &texts.muxers, definitions)?,
@@ -106,7 +133,10 @@ fn parse(dimension: &str, text: &FilterText, definitions: &Definitions) -> Resul
         Expression::parse(text, &definitions.aliases)
             .map_err(|source| Error::Filter { flag: format!("--{dimension}-{which}"), source })
     };
-    Ok(Filter { select: expression("select", &text.select)?, ignore: expression("ignore", &text.ignore)? })
+    Ok(Filter {
+        select: expression("select", &text.select)?,
+        ignore: expression("ignore", &text.ignore)?,
+    })
 }
 
 #[cfg(test)]
@@ -161,7 +191,10 @@ implementations:
     #[test]
     fn filters_on_other_dimensions() {
         assert_eq!(count(|texts| texts.implementations.select = "rust-v0.56".to_owned()), 5);
-        assert_eq!(count(|texts| texts.implementations.ignore = "~baseline|js".to_owned()), 4 * 4 + 4 + 1);
+        assert_eq!(
+            count(|texts| texts.implementations.ignore = "~baseline|js".to_owned()),
+            4 * 4 + 4 + 1
+        );
         assert_eq!(count(|texts| texts.transports.select = "tcp".to_owned()), 36);
         // Ten cells have no secure channel to be judged by.
         assert_eq!(count(|texts| texts.secure_channels.ignore = "tls".to_owned()), 18 + 10);
@@ -172,7 +205,10 @@ implementations:
     fn what_is_not_default_joins_where_it_is_named() {
         assert_eq!(count(|texts| texts.implementations.select = "rust".to_owned()), 5);
         assert_eq!(count(|texts| texts.implementations.select = "rust-tuned".to_owned()), 1);
-        assert_eq!(count(|texts| texts.implementations.select = "rust-v0.56|rust-tuned".to_owned()), 8);
+        assert_eq!(
+            count(|texts| texts.implementations.select = "rust-v0.56|rust-tuned".to_owned()),
+            8
+        );
         assert_eq!(count(|texts| texts.all_implementations = true), 46 + 7);
     }
 
@@ -182,7 +218,12 @@ implementations:
         texts.tests.select = "zig".to_owned();
         assert_eq!(cells(&five(), &texts), Err(Error::Nothing { of: 46 }));
         texts.tests.select = "~zig".to_owned();
-        let message = cells(&five(), &texts).unwrap_err().to_string();
-        assert!(message.starts_with("--test-select: unknown alias \"~zig\"; it takes one of baseline,"), "{message}");
+        let error = cells(&five(), &texts).unwrap_err();
+        assert_eq!(error.to_string(), "--test-select");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            source.starts_with("unknown alias \"~zig\"; it takes one of baseline, go, "),
+            "{source}"
+        );
     }
 }

@@ -5,8 +5,10 @@ pub(crate) fn known<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone
     let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
     // Further than a third of the word is another word, not a slip.
     let near = |candidate: &str| distance(candidate) <= word.chars().count().div_ceil(3);
-    if let Some(candidate) =
-        known.clone().filter(|candidate| near(candidate)).min_by_key(|candidate| distance(candidate))
+    if let Some(candidate) = known
+        .clone()
+        .filter(|candidate| near(candidate))
+        .min_by_key(|candidate| distance(candidate))
     {
         return format!("; did you mean \"{candidate}\"?");
     }

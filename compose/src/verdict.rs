@@ -5,7 +5,7 @@
 
 use harness_sdk::document::{FailureInfo, Section};
 use harness_sdk::plan::{Plan, unit};
-use harness_sdk::{Class, Document, Phase, Role};
+use harness_sdk::{Class, Document, Phase};
 use serde::Deserialize;
 
 use crate::engine::{CellOutcome, Exit, SideOutcome};
@@ -100,13 +100,21 @@ fn mismatch(phase: Phase, section: Option<&Section>, asked: u64) -> Option<Strin
     };
     let (iterations, samples) = (section.iterations, section.samples.len());
     if iterations != asked {
-        return Some(format!("its {phase} section has {iterations} iterations; {asked} were asked for"));
+        return Some(format!(
+            "its {phase} section has {iterations} iterations; {asked} were asked for"
+        ));
     }
     if u64::try_from(samples) != Ok(iterations) {
-        return Some(format!("its {phase} section has {samples} samples for {iterations} iterations"));
+        return Some(format!(
+            "its {phase} section has {samples} samples for {iterations} iterations"
+        ));
     }
     if section.unit != unit(phase) {
-        return Some(format!("its {phase} section is in \"{}\", not {}", section.unit, unit(phase)));
+        return Some(format!(
+            "its {phase} section is in \"{}\", not {}",
+            section.unit,
+            unit(phase)
+        ));
     }
     // No transfer takes no time or forever: a sample that says so was not measured.
     let measured = |sample: &f64| sample.is_finite() && *sample > 0.0;
@@ -137,11 +145,15 @@ fn broken(outcome: &CellOutcome, stdout: &Stdout) -> Option<(Blame, String)> {
     let CellOutcome { dialer, listener, .. } = outcome;
     if let Some(limit) = outcome.timed_out {
         let seconds = limit.as_secs_f64();
-        let said = stdout.failure.as_ref().map(|failure| format!("; asked to end, the dialer said: {}", told(failure)));
+        let said = stdout
+            .failure
+            .as_ref()
+            .map(|failure| format!("; asked to end, the dialer said: {}", told(failure)));
         let reason = format!("timed out after {seconds} s{}", said.unwrap_or_default());
         return Some((Class::Transfer.into(), reason));
     }
-    let served = dialer.exit == Exit::Status(0) && stdout.failure.is_none() && stdout.problem.is_none();
+    let served =
+        dialer.exit == Exit::Status(0) && stdout.failure.is_none() && stdout.problem.is_none();
     match served {
         // Everything was measured; how the listener ended after that takes nothing away.
         true => None,
@@ -273,7 +285,11 @@ mod tests {
     fn judge(outcome: &CellOutcome) -> (Status, String, String) {
         let verdict = verdict(outcome, &PLAN);
         let (blame, reason) = verdict.failure.unzip();
-        (verdict.status, blame.map(|blame| blame.to_string()).unwrap_or_default(), reason.unwrap_or_default())
+        (
+            verdict.status,
+            blame.map(|blame| blame.to_string()).unwrap_or_default(),
+            reason.unwrap_or_default(),
+        )
     }
 
     #[test]
@@ -287,7 +303,8 @@ mod tests {
         use Status::{Fail, Partial, Unsupported};
         let broken = |class| failed(class, Phase::Upload).to_yaml();
         let partial = Document { latency: None, ..whole() };
-        let partial = Document { failure: failed(Class::Transfer, Phase::Latency).failure, ..partial };
+        let partial =
+            Document { failure: failed(Class::Transfer, Phase::Latency).failure, ..partial };
         let with = |change: &dyn Fn(&mut Document)| {
             let mut document = whole();
             change(&mut document);
@@ -305,14 +322,32 @@ mod tests {
         let sections_only = whole().to_yaml();
         let junk = format!("INFO connecting\n{}", whole().to_yaml());
         let cases: &[(i32, &str, Status, &str, &str)] = &[
-            (5, &broken(Class::Transfer), Fail, "transfer", "dialer: upload, iteration 2: it broke"),
+            (
+                5,
+                &broken(Class::Transfer),
+                Fail,
+                "transfer",
+                "dialer: upload, iteration 2: it broke",
+            ),
             (4, &broken(Class::Connect), Fail, "connect", "dialer: upload"),
             (1, &broken(Class::Internal), Fail, "internal", "dialer: upload"),
             (130, &broken(Class::Interrupted), Fail, "interrupted", "dialer: upload"),
             (127, &broken(Class::Unsupported), Unsupported, "unsupported", "dialer: it broke"),
             (5, &partial.to_yaml(), Partial, "transfer", "dialer: latency, iteration 2"),
-            (1, &broken(Class::Transfer), Fail, "unclassified", "ended with status 1, but says transfer, which is status 5"),
-            (0, &broken(Class::Transfer), Fail, "unclassified", "ended with status 0, but says transfer"),
+            (
+                1,
+                &broken(Class::Transfer),
+                Fail,
+                "unclassified",
+                "ended with status 1, but says transfer, which is status 5",
+            ),
+            (
+                0,
+                &broken(Class::Transfer),
+                Fail,
+                "unclassified",
+                "ended with status 0, but says transfer",
+            ),
             (143, &sections_only, Partial, "unclassified", "the dialer ended with status 143"),
             (143, &no_sections, Fail, "unclassified", "ended with status 143, but says transfer"),
             (127, "", Fail, "unclassified", "the dialer ended with status 127"),
@@ -325,15 +360,38 @@ mod tests {
             (0, "hello", Fail, "unclassified", "its stdout is not the document alone"),
             (0, &junk, Fail, "unclassified", "its stdout is not the document alone"),
             (0, &missing, Partial, "unclassified", "its document has no latency section"),
-            (0, &other_count, Partial, "unclassified", "its upload section has 1 iterations; 2 were asked for"),
-            (0, &short, Partial, "unclassified", "its upload section has 1 samples for 2 iterations"),
-            (0, &unasked, Partial, "unclassified", "its download section has 1 iterations; 0 were asked for"),
+            (
+                0,
+                &other_count,
+                Partial,
+                "unclassified",
+                "its upload section has 1 iterations; 2 were asked for",
+            ),
+            (
+                0,
+                &short,
+                Partial,
+                "unclassified",
+                "its upload section has 1 samples for 2 iterations",
+            ),
+            (
+                0,
+                &unasked,
+                Partial,
+                "unclassified",
+                "its download section has 1 iterations; 0 were asked for",
+            ),
             (0, &seconds, Partial, "unclassified", "its latency section is in \"s\", not ms"),
             (0, &made_up, Partial, "unclassified", "its upload section has a sample of 0"),
         ];
         for (status, stdout, expected, blame, reason) in cases {
             let judged = judge(&outcome(*status, stdout));
-            assert_eq!((judged.0, judged.1.as_str()), (*expected, *blame), "{status}: {stdout}\n{}", judged.2);
+            assert_eq!(
+                (judged.0, judged.1.as_str()),
+                (*expected, *blame),
+                "{status}: {stdout}\n{}",
+                judged.2
+            );
             assert!(judged.2.contains(reason), "{status}: {stdout}\n{}", judged.2);
         }
     }
@@ -363,7 +421,11 @@ mod tests {
         assert_eq!(judge(&cell).2, "the dialer was ended by SIGKILL; its last line: allocating");
     }
 
-    fn listener(exit: Exit, last_line: Option<String>, dialer: (i32, &str)) -> (Status, String, String) {
+    fn listener(
+        exit: Exit,
+        last_line: Option<String>,
+        dialer: (i32, &str),
+    ) -> (Status, String, String) {
         let mut cell = outcome(dialer.0, dialer.1);
         cell.listener = SideOutcome { exit, stopped: false, last_line, ..cell.listener };
         judge(&cell)
@@ -374,11 +436,36 @@ mod tests {
         let said = |class| Some(Failure::new(class, Phase::Listen, "port in use").last_line());
         let reset = failed(Class::Transfer, Phase::Upload).to_yaml();
         let cases = [
-            (Exit::Status(3), said(Class::Environment), "environment", "the listener ended with status 3 before the dialer was served: port in use"),
-            (Exit::Status(1), said(Class::Environment), "unclassified", "the listener ended with status 1 before the dialer was served: port in use"),
-            (Exit::Status(0), None, "unclassified", "the listener ended with status 0 before the dialer was served"),
-            (Exit::Signal(11), Some("x".to_owned()), "unclassified", "the listener was ended by SIGSEGV before the dialer was served; its last line: x"),
-            (Exit::NotStarted("no".to_owned()), None, "environment", "the listener could not be started: no"),
+            (
+                Exit::Status(3),
+                said(Class::Environment),
+                "environment",
+                "the listener ended with status 3 before the dialer was served: port in use",
+            ),
+            (
+                Exit::Status(1),
+                said(Class::Environment),
+                "unclassified",
+                "the listener ended with status 1 before the dialer was served: port in use",
+            ),
+            (
+                Exit::Status(0),
+                None,
+                "unclassified",
+                "the listener ended with status 0 before the dialer was served",
+            ),
+            (
+                Exit::Signal(11),
+                Some("x".to_owned()),
+                "unclassified",
+                "the listener was ended by SIGSEGV before the dialer was served; its last line: x",
+            ),
+            (
+                Exit::NotStarted("no".to_owned()),
+                None,
+                "environment",
+                "the listener could not be started: no",
+            ),
         ];
         for (exit, line, blame, reason) in cases {
             let judged = listener(exit, line, (5, &reset));
@@ -388,10 +475,14 @@ mod tests {
 
     #[test]
     fn a_listener_may_not_speak_the_stack() {
-        let said = Failure::new(Class::Unsupported, Phase::Configuration, "no mplex here").last_line();
+        let said =
+            Failure::new(Class::Unsupported, Phase::Configuration, "no mplex here").last_line();
         let late = failed(Class::Environment, Phase::Coordination).to_yaml();
         let judged = listener(Exit::Status(127), Some(said.clone()), (3, &late));
-        assert_eq!(judged, (Status::Unsupported, "unsupported".to_owned(), "listener: no mplex here".to_owned()));
+        assert_eq!(
+            judged,
+            (Status::Unsupported, "unsupported".to_owned(), "listener: no mplex here".to_owned())
+        );
         let judged = listener(Exit::Status(1), Some(said), (3, &late));
         assert_eq!((judged.0, judged.1.as_str()), (Status::Fail, "unclassified"));
         let judged = listener(Exit::Status(127), None, (3, &late));
@@ -405,14 +496,20 @@ mod tests {
 
     #[test]
     fn a_time_out_is_a_deadline_whatever_was_printed() {
-        for (stdout, expected) in [(String::new(), Status::Fail), (whole().to_yaml(), Status::Partial)] {
+        for (stdout, expected) in
+            [(String::new(), Status::Fail), (whole().to_yaml(), Status::Partial)]
+        {
             let mut cell = outcome(0, &stdout);
             cell.timed_out = Some(Duration::from_millis(1500));
-            assert_eq!(judge(&cell), (expected, "transfer".to_owned(), "timed out after 1.5 s".to_owned()));
+            assert_eq!(
+                judge(&cell),
+                (expected, "transfer".to_owned(), "timed out after 1.5 s".to_owned())
+            );
         }
         let mut cell = outcome(5, &failed(Class::Transfer, Phase::Upload).to_yaml());
         cell.timed_out = Some(Duration::from_secs(2));
-        let reason = "timed out after 2 s; asked to end, the dialer said: upload, iteration 2: it broke";
+        let reason =
+            "timed out after 2 s; asked to end, the dialer said: upload, iteration 2: it broke";
         assert_eq!(judge(&cell).2, reason);
     }
 }

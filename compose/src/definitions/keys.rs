@@ -8,8 +8,16 @@ const FILE: &[&str] = &["test-aliases", "servers", "implementations", "baselines
 const ALIAS: &[&str] = &["alias", "value"];
 const SERVER: &[&str] = &["id", "type", "hostname", "username"];
 const IMPLEMENTATION: &[&str] = &[
-    "id", "server", "source", "process", "transports", "secureChannels", "muxers", "default",
-    "baseline", "env",
+    "id",
+    "server",
+    "source",
+    "process",
+    "transports",
+    "secureChannels",
+    "muxers",
+    "default",
+    "baseline",
+    "env",
 ];
 /// `type`, `repo`, `commit` and `dockerfile` are for engines that build images.
 const SOURCE: &[&str] = &["type", "path", "repo", "commit", "dockerfile"];

@@ -43,7 +43,9 @@ impl Vocabulary for ServerKind {
 }
 
 /// Reads one word.
-pub(super) fn one<'de, T: Vocabulary, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn one<'de, T: Vocabulary, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Word::deserialize(deserializer)?.0)
 }
 

@@ -128,7 +128,7 @@ impl From<TextOrList> for Words {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("{}: {source}", file.display())]
+    #[error("cannot read {}", file.display())]
     Read {
         /// The definitions.
         file: PathBuf,
@@ -185,7 +185,9 @@ impl Definitions {
             warnings: keys::unknown(text),
         };
         let baselines = raw.baselines.into_iter();
-        definitions.implementations.extend(baselines.map(|entry| Implementation { baseline: true, ..entry }));
+        definitions
+            .implementations
+            .extend(baselines.map(|entry| Implementation { baseline: true, ..entry }));
         if !definitions.servers.iter().any(|server| server.id == LOCAL) {
             definitions.servers.push(Server { id: local(), kind: ServerKind::Local });
         }
@@ -202,19 +204,24 @@ impl Definitions {
 
     fn problem(&self) -> Option<String> {
         if self.implementations.is_empty() {
-            return Some("there is nothing to test; expected a list under `implementations:`".to_owned());
+            return Some(
+                "there is nothing to test; expected a list under `implementations:`".to_owned(),
+            );
         }
         let servers = self.servers.iter().map(|server| server.id.as_str());
         duplicate(servers.clone())
             .map(|id| format!("server \"{id}\" is defined twice; ids must differ"))
             .or_else(|| {
                 let ids = self.implementations.iter().map(|entry| entry.id.as_str());
-                duplicate(ids).map(|id| format!("implementation \"{id}\" is defined twice; ids must differ"))
+                duplicate(ids)
+                    .map(|id| format!("implementation \"{id}\" is defined twice; ids must differ"))
             })
-            .or_else(|| self.implementations.iter().enumerate().find_map(|(index, entry)| {
-                let place = format!("implementation {} (\"{}\")", index + 1, entry.id);
-                entry.problem(servers.clone()).map(|problem| format!("{place}: {problem}"))
-            }))
+            .or_else(|| {
+                self.implementations.iter().enumerate().find_map(|(index, entry)| {
+                    let place = format!("implementation {} (\"{}\")", index + 1, entry.id);
+                    entry.problem(servers.clone()).map(|problem| format!("{place}: {problem}"))
+                })
+            })
     }
 }
 
@@ -223,14 +230,17 @@ impl Implementation {
     /// speak.
     pub fn is_baseline(&self) -> bool {
         use Transport::{Https, Quic, RawNoise, RawQuic, RawTcp, RawTls};
-        let kind = |transport| matches!(transport, Https | Quic | RawTcp | RawTls | RawNoise | RawQuic);
+        let kind =
+            |transport| matches!(transport, Https | Quic | RawTcp | RawTls | RawNoise | RawQuic);
         self.baseline || self.transports.iter().copied().all(kind)
     }
 
-    fn problem<'a>(&self, mut servers: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    fn problem<'a>(&self, servers: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
         let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if self.id.is_empty() || !self.id.chars().all(accepted) {
-            return Some("an id is made of letters, digits, `.`, `_` and `-`, at least one".to_owned());
+            return Some(
+                "an id is made of letters, digits, `.`, `_` and `-`, at least one".to_owned(),
+            );
         }
         if self.transports.is_empty() {
             return Some("`transports` is empty; without one there is nothing to test".to_owned());
@@ -240,10 +250,12 @@ impl Implementation {
             return Some("`process.command` is empty; expected a program".to_owned());
         }
         if process.filter_map(|process| process.build.as_ref()).any(|build| build.0.is_empty()) {
-            return Some("`process.build` is empty; expected a program, or no `build` at all".to_owned());
+            return Some(
+                "`process.build` is empty; expected a program, or no `build` at all".to_owned(),
+            );
         }
         if !servers.clone().any(|server| server == self.server) {
-            let known = suggestion::known(&self.server, servers.by_ref());
+            let known = suggestion::known(&self.server, servers);
             return Some(format!("unknown server \"{}\"{known}", self.server));
         }
         let twice = duplicate(&self.transports).map(ToString::to_string);
@@ -279,7 +291,9 @@ struct Alias {
 }
 
 /// A list; a key with nothing under it (all of it commented out, say) is an empty one.
-fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -332,7 +346,10 @@ mod tests {
     fn defaults() {
         let definitions = parse(ONE).unwrap();
         let entry = &definitions.implementations[0];
-        assert_eq!((entry.server.as_str(), entry.default, entry.is_baseline()), ("local", true, false));
+        assert_eq!(
+            (entry.server.as_str(), entry.default, entry.is_baseline()),
+            ("local", true, false)
+        );
         assert_eq!(entry.source.path, Path::new("."));
         assert_eq!(definitions.server_of(entry).unwrap().kind, ServerKind::Local);
         assert_eq!(definitions.warnings, Vec::<String>::new());
@@ -371,10 +388,13 @@ mod tests {
                 "servers: [{id: x, type: locl}]\nimplementations: []\n",
                 "impls.yaml:1:25: servers[0].type: unknown server type \"locl\"; did you mean \"local\"?",
             ),
-            ("implementations:\n  - transports: [tcp]\n", "impls.yaml:2:5: implementations[0]: missing field `id`"),
+            (
+                "implementations:\n  - transports: [tcp]\n",
+                "impls.yaml:2:5: implementations[0]: missing field `id`",
+            ),
             (
                 "implementations:\n  - id: a\n    transport: [tcp]\n",
-                "missing field `transports`; implementations[0]: unknown key \"transport\"; did you mean \"transports\"?",
+                "missing field `transports`; implementations[0] (a): unknown key \"transport\"; did you mean \"transports\"?",
             ),
             ("implementations:\n  - id: [a\n", "impls.yaml:3:1: "),
             ("implementations: 7\n", "expected a sequence"),
@@ -390,14 +410,23 @@ mod tests {
     #[test]
     fn what_is_well_formed_may_have_no_meaning() {
         let cases = [
-            ("- {id: a, transports: [tcp]}\n- {id: a, transports: [tcp]}", "\"a\" is defined twice"),
+            (
+                "- {id: a, transports: [tcp]}\n- {id: a, transports: [tcp]}",
+                "\"a\" is defined twice",
+            ),
             ("- {id: '', transports: [tcp]}", "implementation 1 (\"\"): an id is made of"),
             ("- {id: a b, transports: [tcp]}", "an id is made of"),
             ("- {id: a, transports: []}", "`transports` is empty"),
             ("- {id: a, transports: [tcp, tcp]}", "\"tcp\" is listed twice"),
-            ("- {id: a, transports: [tcp], server: locals}", "unknown server \"locals\"; did you mean \"local\"?"),
+            (
+                "- {id: a, transports: [tcp], server: locals}",
+                "unknown server \"locals\"; did you mean \"local\"?",
+            ),
             ("- {id: a, transports: [tcp], process: {command: ' '}}", "`process.command` is empty"),
-            ("- {id: a, transports: [tcp], process: {build: [], command: x}}", "`process.build` is empty"),
+            (
+                "- {id: a, transports: [tcp], process: {build: [], command: x}}",
+                "`process.build` is empty",
+            ),
         ];
         for (entries, expected) in cases {
             let error = parse(&format!("implementations:\n{entries}\n")).unwrap_err();
@@ -420,10 +449,15 @@ mod tests {
 
     #[test]
     fn baselines_come_last_and_know_it() {
-        let text = format!("baselines: [{{id: b, transports: [tcp]}}]\n{ONE}  - {{id: c, transports: [https]}}\n");
+        let text = format!(
+            "baselines: [{{id: b, transports: [tcp]}}]\n{ONE}  - {{id: c, transports: [https]}}\n"
+        );
         let definitions = parse(&text).unwrap();
-        let all: Vec<_> =
-            definitions.implementations.iter().map(|entry| (entry.id.as_str(), entry.is_baseline())).collect();
+        let all: Vec<_> = definitions
+            .implementations
+            .iter()
+            .map(|entry| (entry.id.as_str(), entry.is_baseline()))
+            .collect();
         assert_eq!(all, [("a", false), ("c", true), ("b", true)]);
     }
 
@@ -437,7 +471,9 @@ mod tests {
 
     #[test]
     fn paths_are_relative_to_the_folder_above_impls() {
-        for (file, root) in [("r/impls/impls.yaml", "r"), ("impls/x.yaml", ""), ("r/my.yaml", "r"), ("x.yaml", "")] {
+        for (file, root) in
+            [("r/impls/impls.yaml", "r"), ("impls/x.yaml", ""), ("r/my.yaml", "r"), ("x.yaml", "")]
+        {
             assert_eq!(root_of(Path::new(file)), Path::new(root), "{file}");
         }
     }

@@ -36,7 +36,11 @@ impl<F: Fn(&str) -> Option<CellOutcome> + Sync + Send> Engine for MockEngine<F> 
         "mock"
     }
 
-    async fn prepare(&self, implementation: &Implementation, _: &Path) -> Result<Availability, Error> {
+    async fn prepare(
+        &self,
+        implementation: &Implementation,
+        _: &Path,
+    ) -> Result<Availability, Error> {
         self.note(format!("prepare {}", implementation.id));
         Ok(match self.unavailable.contains(&implementation.id) {
             true => Availability::Unavailable("its toolchain is missing".to_owned()),

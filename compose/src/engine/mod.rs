@@ -10,6 +10,7 @@ mod process;
 mod tail;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,12 @@ pub trait Engine: Sync {
 
     /// Gives back what the engine holds. Nothing that it started is left after it.
     fn clean_up(self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// What every dialer of a run is told to measure, by the contract's variables.
+pub fn workload(plan: &Plan) -> BTreeMap<String, String> {
+    let variables = variables::of_plan(plan).into_iter();
+    variables.map(|(variable, value)| (variable.name.to_owned(), value)).collect()
 }
 
 /// Whether an implementation can take part.
@@ -81,10 +88,10 @@ pub struct SideLogs {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The place where nodes meet could not be set up.
-    #[error("no coordinator: {0}")]
-    Coordinator(#[source] io::Error),
+    #[error("there is no coordinator")]
+    Coordinator(#[from] perf_coordinator::Error),
     /// A log could not be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Log {
         /// The file.
         path: PathBuf,

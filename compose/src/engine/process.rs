@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use harness_sdk::Role;
 use harness_sdk::config::VARIABLES;
 use nix::sys::signal::Signal;
+use perf_coordinator::{Coordinator, Limits};
 use tokio::process::Command;
 
 use super::group::Group;
@@ -16,7 +17,6 @@ use super::pair::Pair;
 use super::tail::last_line;
 use super::variables::{Rendezvous, variables};
 use super::{Availability, Captured, CellOutcome, Engine, Error, Exit, Job, SideOutcome};
-use crate::coordination::Coordination;
 use crate::definitions::{Implementation, Process, Words};
 
 /// Runs nodes as processes of this machine, which meet at a coordinator of the engine's own.
@@ -24,14 +24,14 @@ use crate::definitions::{Implementation, Process, Words};
 pub struct ProcessEngine {
     root: PathBuf,
     target: PathBuf,
-    coordination: Coordination,
+    coordinator: Coordinator,
 }
 
 impl ProcessEngine {
     /// An engine for implementations whose paths are relative to `root`, built in `target`.
     pub async fn start(root: PathBuf, target: PathBuf) -> Result<Self, Error> {
-        let coordination = Coordination::start().await.map_err(Error::Coordinator)?;
-        Ok(Self { root, target, coordination })
+        let coordinator = Coordinator::start(Limits::default()).await?;
+        Ok(Self { root, target, coordinator })
     }
 
     /// `words` as a command in the implementation's folder, with the runner's environment less the
@@ -49,12 +49,17 @@ impl ProcessEngine {
     }
 
     /// Starts one side of a cell, its stderr in `log`.
-    fn start_side(&self, role: Role, job: &Job<'_>, log: &Path) -> Result<io::Result<Group>, Error> {
+    fn start_side(
+        &self,
+        role: Role,
+        job: &Job<'_>,
+        log: &Path,
+    ) -> Result<io::Result<Group>, Error> {
         let implementation = match role {
             Role::Dialer => job.cell.dialer,
             Role::Listener => job.cell.listener,
         };
-        let addr = self.coordination.addr();
+        let addr = self.coordinator.addr();
         let meet = Rendezvous { redis_addr: addr.to_string(), listener_ip: addr.ip().to_string() };
         let (stdout, stderr) = create_log(log)?;
         let command = implementation.process.as_ref();
@@ -106,7 +111,11 @@ impl ProcessEngine {
     }
 
     /// A program that is a path and is not there; bare names are looked up in PATH by the system.
-    fn missing_program(&self, process: &Process, implementation: &Implementation) -> Option<PathBuf> {
+    fn missing_program(
+        &self,
+        process: &Process,
+        implementation: &Implementation,
+    ) -> Option<PathBuf> {
         let program = self.expand(process.command.0.first()?);
         let path = self.folder_of(implementation).join(&program);
         (program.contains('/') && !path.is_file()).then_some(path)
@@ -118,7 +127,11 @@ impl Engine for ProcessEngine {
         "process"
     }
 
-    async fn prepare(&self, implementation: &Implementation, log: &Path) -> Result<Availability, Error> {
+    async fn prepare(
+        &self,
+        implementation: &Implementation,
+        log: &Path,
+    ) -> Result<Availability, Error> {
         let Some(process) = &implementation.process else {
             let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
             return Ok(Availability::Unavailable(reason.to_owned()));
@@ -152,7 +165,7 @@ impl Engine for ProcessEngine {
     }
 
     async fn clean_up(self) -> Result<(), Error> {
-        self.coordination.shutdown().await;
+        self.coordinator.shutdown().await;
         Ok(())
     }
 }

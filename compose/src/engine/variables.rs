@@ -42,7 +42,7 @@ pub(super) fn variables(
     variables
 }
 
-fn of_plan(plan: &Plan) -> Vec<(&'static Variable, String)> {
+pub(super) fn of_plan(plan: &Plan) -> Vec<(&'static Variable, String)> {
     let mut variables = vec![
         (&UPLOAD_ITERATIONS, plan.upload.iterations.to_string()),
         (&DOWNLOAD_ITERATIONS, plan.download.iterations.to_string()),
@@ -91,11 +91,15 @@ mod tests {
             debug: false,
             logs: &SideLogs { dialer: PathBuf::new(), listener: PathBuf::new() },
         };
-        let meet =
-            Rendezvous { redis_addr: "127.0.0.1:1".to_owned(), listener_ip: "127.0.0.1".to_owned() };
+        let meet = Rendezvous {
+            redis_addr: "127.0.0.1:1".to_owned(),
+            listener_ip: "127.0.0.1".to_owned(),
+        };
         let variables = variables(role, &job, &meet);
-        let mut lines: Vec<_> =
-            variables.into_iter().map(|(variable, value)| format!("{}={value}", variable.name)).collect();
+        let mut lines: Vec<_> = variables
+            .into_iter()
+            .map(|(variable, value)| format!("{}={value}", variable.name))
+            .collect();
         lines.retain(|line| !line.starts_with("TEST_KEY="));
         lines
     }
@@ -105,8 +109,13 @@ mod tests {
         assert_eq!(
             given(Role::Listener, "tcp", Amount::Bytes(8)),
             [
-                "IS_DIALER=false", "REDIS_ADDR=127.0.0.1:1", "TRANSPORT=tcp", "DEBUG=false",
-                "SECURE_CHANNEL=tls", "MUXER=yamux", "LISTENER_IP=127.0.0.1",
+                "IS_DIALER=false",
+                "REDIS_ADDR=127.0.0.1:1",
+                "TRANSPORT=tcp",
+                "DEBUG=false",
+                "SECURE_CHANNEL=tls",
+                "MUXER=yamux",
+                "LISTENER_IP=127.0.0.1",
             ]
         );
     }
@@ -116,9 +125,15 @@ mod tests {
         assert_eq!(
             given(Role::Dialer, "quic-v1", Amount::Bytes(8)),
             [
-                "IS_DIALER=true", "REDIS_ADDR=127.0.0.1:1", "TRANSPORT=quic-v1", "DEBUG=false",
-                "UPLOAD_ITERATIONS=1", "DOWNLOAD_ITERATIONS=2", "LATENCY_ITERATIONS=3",
-                "UPLOAD_BYTES=7", "DOWNLOAD_BYTES=8",
+                "IS_DIALER=true",
+                "REDIS_ADDR=127.0.0.1:1",
+                "TRANSPORT=quic-v1",
+                "DEBUG=false",
+                "UPLOAD_ITERATIONS=1",
+                "DOWNLOAD_ITERATIONS=2",
+                "LATENCY_ITERATIONS=3",
+                "UPLOAD_BYTES=7",
+                "DOWNLOAD_BYTES=8",
             ]
         );
     }
