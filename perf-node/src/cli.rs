@@ -202,8 +202,10 @@ pub fn explain(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
+    // One line of what clap says before it comes to tips and usage.
+    let told: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let told = told.join(" ");
+    let message = told.strip_prefix("error: ").unwrap_or(&told);
     let failure = Failure::new(Class::Usage, Phase::Configuration, message);
     exit(&Outcome::from_result(Err(failure)), Format::Yaml)
 }
