@@ -6,12 +6,14 @@
 //! 2. the client sends its upload, of any length, and closes its writing side;
 //! 3. the server, once it has read to the end, sends exactly the bytes asked for and closes.
 //!
-//! Nothing in the protocol acknowledges an upload. The server's own end of stream is the only receipt, so
-//! [`request`] returns no sooner than it has read that, and so a caller that times `request` times delivery.
+//! Nothing in the protocol acknowledges an upload. The server's own end of stream is the only
+//! receipt: [`request`] returns no sooner than it has read that, so that whoever times `request`
+//! times delivery.
 //!
-//! [`request`] and [`serve`] run over any [`AsyncRead`] + [`AsyncWrite`] and hold no socket, clock or runtime: whoever
-//! calls them opens streams, measures, and ends an exchange that stalls by dropping its future. They yield only
-//! where the stream does. [`HeaderDecoder`] and [`Payload`] are the same protocol without the I/O.
+//! [`request`] and [`serve`] run over any [`AsyncRead`] + [`AsyncWrite`] and hold no socket, clock
+//! or runtime: their caller opens streams, measures, and ends an exchange that stalls by dropping
+//! its future. They yield only where the stream does. [`HeaderDecoder`] and [`Payload`] are the
+//! same protocol without the I/O.
 //!
 //! ```
 //! # use futures::{AsyncRead, AsyncWrite, io::Cursor};
@@ -40,6 +42,8 @@ mod codec;
 mod error;
 mod payload;
 mod progress;
+#[cfg(test)]
+mod recorder;
 mod server;
 mod write;
 
