@@ -6,6 +6,7 @@ use std::path::Path;
 
 use perf_coordinator::{Coordinator, Limits};
 
+use crate::chain::chain;
 use crate::definitions::{self, Definitions};
 use crate::engine::{self, Engine, ProcessEngine};
 use crate::folder;
@@ -89,7 +90,7 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
     let passed = passed?;
     print(&answer(&passed))?;
     if let Some(error) = &passed.error {
-        eprintln!("error: {}", told(error));
+        eprintln!("error: {}", chain(error));
     }
     Ok(passed.status(options.allow_unavailable))
 }
@@ -143,16 +144,4 @@ fn print(text: &str) -> Result<u8, Error> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(0),
     }
-}
-
-/// An error with its sources, on one line.
-pub fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::SideLogs;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
+
+/// The journal's name.
+const JOURNAL: &str = "journal.jsonl";
 
 /// Something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,7 @@ impl RunFolder {
             let folder = path.join(folder);
             fs::create_dir(&folder).map_err(|source| Error { path: folder, source })?;
         }
-        let journal = path.join("journal.jsonl");
+        let journal = path.join(JOURNAL);
         let file = File::options().create_new(true).append(true).open(&journal);
         let file = file.map_err(|source| Error { path: journal, source })?;
         Ok(Self { path, journal: Journal::new(file) })
@@ -97,12 +100,16 @@ impl RunFolder {
         let path = self.path.join(name);
         let unfinished = self.path.join(format!("{name}.part"));
         let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, &path));
-        written.map_err(|source| Error { path, source })
+        written.map_err(|source| {
+            // On a full disk, what was written of it is in the way; that it stays is no worse.
+            let _: io::Result<()> = fs::remove_file(&unfinished);
+            Error { path, source }
+        })
     }
 
     /// Appends to the journal.
-    pub fn record(&mut self, entry: &crate::journal::Entry) -> Result<(), Error> {
-        let path = self.path.join("journal.jsonl");
+    pub fn record(&mut self, entry: &Entry) -> Result<(), Error> {
+        let path = self.path.join(JOURNAL);
         self.journal.append(entry).map_err(|source| Error { path, source })
     }
 

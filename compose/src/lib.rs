@@ -17,6 +17,7 @@
 //!
 //! The runner links no node: it starts processes and reads what they print.
 
+pub mod chain;
 mod clock;
 pub mod command;
 pub mod definitions;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use perf_compose::command::{Error, execute, told};
+use perf_compose::chain::chain;
+use perf_compose::command::{Error, execute};
 use perf_compose::options::{Args, Surroundings};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     match run(args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            eprintln!("error: {}", chain(&error));
             ExitCode::from(error.status())
         }
     }

@@ -237,13 +237,6 @@ impl fmt::Display for Blame {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Elapsed(Duration);
 
-impl Elapsed {
-    /// In seconds.
-    pub fn as_secs_f64(self) -> f64 {
-        self.0.as_secs_f64()
-    }
-}
-
 impl From<Duration> for Elapsed {
     fn from(duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use harness_sdk::plan::Plan;
 use harness_sdk::{Class, Shutdown};
 
+use crate::chain::chain;
 use crate::definitions::{Definitions, Implementation, ServerKind};
 use crate::engine::{self, Availability, CellOutcome, Engine, Job};
 use crate::folder::{self, RunFolder};
@@ -69,7 +70,7 @@ pub async fn run(
         Err(error) => (false, Some(error)),
     };
     let reason = match &error {
-        Some(error) => format!("the run ended before: {error}"),
+        Some(error) => format!("the run ended before: {}", chain(error)),
         None => "the run was interrupted before it was done".to_owned(),
     };
     let rest = order.cells.iter().skip(tests.len());
@@ -166,7 +167,7 @@ async fn measure(
     let Order { plan, timeout, debug, .. } = *order;
     let outcome = engine.run_cell(&Job { cell, plan, timeout, debug, logs: &logs }).await?;
     let result = judged(cell, &outcome, verdict(&outcome, plan));
-    folder.write(&format!("logs/{}.log", cell.slug), &report::cell_log(&result, &outcome))?;
+    folder.write(&format!("logs/{}.log", cell.slug), report::cell_log(&result, &outcome))?;
     Ok(result)
 }
 
@@ -184,7 +185,7 @@ fn judged(cell: &Cell<'_>, outcome: &CellOutcome, verdict: Verdict) -> TestResul
 
 /// Puts a test's result on disk.
 fn save(result: TestResult, cell: &Cell<'_>, folder: &mut RunFolder) -> Result<(), Error> {
-    folder.write(&format!("results/{}.yaml", cell.slug), &report::test_yaml(&result))?;
+    folder.write(&format!("results/{}.yaml", cell.slug), report::test_yaml(&result))?;
     folder.record(&Entry::Test(Box::new(result)))?;
     Ok(())
 }
@@ -349,7 +350,7 @@ implementations:
             statuses(&ended),
             [Status::Pass, Status::NotRun, Status::NotRun, Status::NotRun]
         );
-        let error = crate::command::told(&ended.error.unwrap());
+        let error = chain(&ended.error.unwrap());
         assert!(error.contains("journal.jsonl: No space left on device"), "{error}");
     }
 }

@@ -1,16 +1,19 @@
 //! What `impls.yaml` says: implementations, the servers they run on, aliases for filters.
 
+mod check;
 mod keys;
 mod known;
+mod read;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harness_sdk::{Muxer, SecureChannel, Transport};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+
+pub use read::Error;
 
 use crate::filter::Aliases;
-use crate::suggestion;
 
 /// A file of definitions, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,39 +127,6 @@ impl From<TextOrList> for Words {
     }
 }
 
-/// Why definitions cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file cannot be read.
-    #[error("cannot read {}", file.display())]
-    Read {
-        /// The definitions.
-        file: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Not YAML, or not of the shape that was expected.
-    #[error("{}:{line}:{column}: {message}", file.display())]
-    Syntax {
-        /// The definitions.
-        file: PathBuf,
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
-        /// What was found and what was expected.
-        message: String,
-    },
-    /// Well-formed, but without meaning.
-    #[error("{}: {message}", file.display())]
-    Invalid {
-        /// The definitions.
-        file: PathBuf,
-        /// What was found and what was expected.
-        message: String,
-    },
-}
-
 /// The folder that a definitions file's paths are relative to: the parent of a folder called
 /// `impls`, else the file's own.
 pub fn root_of(file: &Path) -> PathBuf {
@@ -168,60 +138,9 @@ pub fn root_of(file: &Path) -> PathBuf {
 }
 
 impl Definitions {
-    /// Reads `file`.
-    pub fn load(file: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| Error::Read { file: file.to_owned(), source })?;
-        Self::parse(&text, file)
-    }
-
-    /// Reads `text`; `file` is only named in errors.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, Error> {
-        let raw: File = serde_yaml::from_str(text).map_err(|error| at(file, text, &error))?;
-        let mut definitions = Self {
-            aliases: raw.test_aliases.into_iter().map(|alias| (alias.alias, alias.value)).collect(),
-            servers: raw.servers,
-            implementations: raw.implementations,
-            warnings: keys::unknown(text),
-        };
-        let baselines = raw.baselines.into_iter();
-        definitions
-            .implementations
-            .extend(baselines.map(|entry| Implementation { baseline: true, ..entry }));
-        if !definitions.servers.iter().any(|server| server.id == LOCAL) {
-            definitions.servers.push(Server { id: local(), kind: ServerKind::Local });
-        }
-        match definitions.problem() {
-            Some(message) => Err(Error::Invalid { file: file.to_owned(), message }),
-            None => Ok(definitions),
-        }
-    }
-
     /// The server that `implementation` runs on.
     pub fn server_of(&self, implementation: &Implementation) -> Option<&Server> {
         self.servers.iter().find(|server| server.id == implementation.server)
-    }
-
-    fn problem(&self) -> Option<String> {
-        if self.implementations.is_empty() {
-            return Some(
-                "there is nothing to test; expected a list under `implementations:`".to_owned(),
-            );
-        }
-        let servers = self.servers.iter().map(|server| server.id.as_str());
-        duplicate(servers.clone())
-            .map(|id| format!("server \"{id}\" is defined twice; ids must differ"))
-            .or_else(|| {
-                let ids = self.implementations.iter().map(|entry| entry.id.as_str());
-                duplicate(ids)
-                    .map(|id| format!("implementation \"{id}\" is defined twice; ids must differ"))
-            })
-            .or_else(|| {
-                self.implementations.iter().enumerate().find_map(|(index, entry)| {
-                    let place = format!("implementation {} (\"{}\")", index + 1, entry.id);
-                    entry.problem(servers.clone()).map(|problem| format!("{place}: {problem}"))
-                })
-            })
     }
 }
 
@@ -234,67 +153,6 @@ impl Implementation {
             |transport| matches!(transport, Https | Quic | RawTcp | RawTls | RawNoise | RawQuic);
         self.baseline || self.transports.iter().copied().all(kind)
     }
-
-    fn problem<'a>(&self, servers: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
-        let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if self.id.is_empty() || !self.id.chars().all(accepted) {
-            return Some(
-                "an id is made of letters, digits, `.`, `_` and `-`, at least one".to_owned(),
-            );
-        }
-        if self.transports.is_empty() {
-            return Some("`transports` is empty; without one there is nothing to test".to_owned());
-        }
-        let process = self.process.iter();
-        if process.clone().any(|process| process.command.0.is_empty()) {
-            return Some("`process.command` is empty; expected a program".to_owned());
-        }
-        if process.filter_map(|process| process.build.as_ref()).any(|build| build.0.is_empty()) {
-            return Some(
-                "`process.build` is empty; expected a program, or no `build` at all".to_owned(),
-            );
-        }
-        if !servers.clone().any(|server| server == self.server) {
-            let known = suggestion::known(&self.server, servers);
-            return Some(format!("unknown server \"{}\"{known}", self.server));
-        }
-        let twice = duplicate(&self.transports).map(ToString::to_string);
-        let twice = twice.or_else(|| duplicate(&self.secure_channels).map(ToString::to_string));
-        let twice = twice.or_else(|| duplicate(&self.muxers).map(ToString::to_string));
-        twice.map(|value| format!("\"{value}\" is listed twice"))
-    }
-}
-
-fn duplicate<T: Ord>(values: impl IntoIterator<Item = T>) -> Option<T> {
-    let mut seen = BTreeSet::new();
-    values.into_iter().find_map(|value| seen.replace(value))
-}
-
-/// The file as serde reads it.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct File {
-    #[serde(default, deserialize_with = "list")]
-    test_aliases: Vec<Alias>,
-    #[serde(default, deserialize_with = "list")]
-    servers: Vec<Server>,
-    #[serde(default, deserialize_with = "list")]
-    implementations: Vec<Implementation>,
-    #[serde(default, deserialize_with = "list")]
-    baselines: Vec<Implementation>,
-}
-
-#[derive(Deserialize)]
-struct Alias {
-    alias: String,
-    value: String,
-}
-
-/// A list; a key with nothing under it (all of it commented out, say) is an empty one.
-fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 const LOCAL: &str = "local";
@@ -309,27 +167,6 @@ fn here() -> PathBuf {
 
 fn yes() -> bool {
     true
-}
-
-/// serde_yaml's error with its position in front, where editors and terminals look for it. A key
-/// that was misspelt is the likely reason for one that is missing, so those are told as well.
-fn at(file: &Path, text: &str, error: &serde_yaml::Error) -> Error {
-    let mut message = error.to_string();
-    if message.contains("missing field") {
-        for hint in keys::unknown(text) {
-            message.push_str("; ");
-            message.push_str(&hint);
-        }
-    }
-    let file = file.to_owned();
-    match error.location() {
-        Some(location) => {
-            let (line, column) = (location.line(), location.column());
-            let message = message.replace(&format!(" at line {line} column {column}"), "");
-            Error::Syntax { file, line, column, message }
-        }
-        None => Error::Invalid { file, message },
-    }
 }
 
 #[cfg(test)]
@@ -413,6 +250,10 @@ mod tests {
             (
                 "- {id: a, transports: [tcp]}\n- {id: a, transports: [tcp]}",
                 "\"a\" is defined twice",
+            ),
+            (
+                "- {id: a, transports: [tcp]}\ntest-aliases: [{alias: x, value: a}, {alias: x, value: b}]",
+                "alias \"x\" is defined twice",
             ),
             ("- {id: '', transports: [tcp]}", "implementation 1 (\"\"): an id is made of"),
             ("- {id: a b, transports: [tcp]}", "an id is made of"),

@@ -25,21 +25,21 @@ impl Capture {
 
     /// Reads for as long as it is polled; never done. Cancel-safe.
     pub(super) async fn forever(&mut self) -> Infallible {
-        self.to_end().await;
+        self.drain().await;
         std::future::pending().await
     }
 
     /// What was read, once the pipe is closed, or after `grace` where a process that left the
     /// group still holds it.
     pub(super) async fn finish(mut self, grace: Duration) -> Captured {
-        if timeout(grace, self.to_end()).await.is_err() {
+        if timeout(grace, self.drain()).await.is_err() {
             let reason = "a process that outlived its group still holds it open";
             self.captured.incomplete.get_or_insert_with(|| reason.to_owned());
         }
         self.captured
     }
 
-    async fn to_end(&mut self) {
+    async fn drain(&mut self) {
         let Some(pipe) = &mut self.pipe else { return };
         let mut buffer = Vec::with_capacity(CHUNK);
         loop {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use harness_sdk::document::{Section, significant};
 
-use super::{failures, short, summary_line, why};
+use super::{failures, short, summary_line, tests_of, why};
 use crate::results::{Results, TestResult};
 
 /// The run as Markdown: summary, failures first; medians by stack; every number of every test.
@@ -24,7 +24,7 @@ fn head(out: &mut String, results: &Results) {
     let machine = &metadata.machine;
     let cpu = machine.cpu.as_deref().unwrap_or("CPU unknown");
     let _ = writeln!(out, "# {}\n", metadata.test_pass);
-    let _ = writeln!(out, "**{} tests: {}.**\n", summary.total, summary_line(summary));
+    let _ = writeln!(out, "**{}: {}.**\n", tests_of(summary.total), summary_line(summary));
     let _ = writeln!(out, "| | |\n|---|---|");
     let span =
         format!("{} to {} ({})", metadata.started_at, metadata.completed_at, metadata.duration);

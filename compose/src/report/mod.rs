@@ -37,6 +37,11 @@ pub fn line(test: &TestResult) -> String {
     line
 }
 
+/// `1 test`, `2 tests`.
+fn tests_of(count: usize) -> String {
+    format!("{count} test{}", if count == 1 { "" } else { "s" })
+}
+
 /// `44 passed, 1 failed, 1 unsupported`: what there is none of is left out.
 fn summary_line(summary: &Summary) -> String {
     let Summary { total: _, passed, failed, partial, unsupported, unavailable, not_run } = summary;
@@ -75,9 +80,10 @@ fn failures(tests: &[TestResult]) -> impl Iterator<Item = &TestResult> {
     tests.iter().filter(|test| test.class.is_some())
 }
 
-/// `class: reason` of a test that did not pass.
+/// `class: reason` of a test that did not pass; a class that its status says already is left out.
 fn why(test: &TestResult) -> String {
     let class = test.class.map(|class| class.to_string());
+    let class = class.filter(|class| *class != test.status.to_string());
     [class, test.reason.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
-use super::{failures, summary_line, why, with_spread};
+use super::{failures, summary_line, tests_of, why, with_spread};
 use crate::results::Results;
 
 /// Columns apart by white space, one line below the header.
@@ -24,7 +24,7 @@ pub fn table(results: &Results) -> String {
             with_spread(test.upload.as_ref()),
             with_spread(test.download.as_ref()),
             with_spread(test.latency.as_ref()),
-            format!("{:.1}s", test.duration.as_secs_f64()),
+            test.duration.to_string(),
         ]);
     }
     for column in table.column_iter_mut().skip(2) {
@@ -40,13 +40,8 @@ pub fn table(results: &Results) -> String {
             why(test).replace('\n', "\n  ")
         ));
     }
-    let summary = &results.summary;
-    out.push_str(&format!(
-        "\n{} tests in {}: {}\n",
-        summary.total,
-        results.metadata.duration,
-        summary_line(summary)
-    ));
+    let (summary, took) = (&results.summary, results.metadata.duration);
+    out.push_str(&format!("\n{} in {took}: {}\n", tests_of(summary.total), summary_line(summary)));
     out
 }
 
