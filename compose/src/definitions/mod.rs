@@ -233,7 +233,11 @@ mod tests {
                 "implementations:\n  - id: a\n    transport: [tcp]\n",
                 "missing field `transports`; implementations[0] (a): unknown key \"transport\"; did you mean \"transports\"?",
             ),
-            ("implementations:\n  - id: [a\n", "impls.yaml:3:1: "),
+            (
+                "implementations:\n  - id: [a\n",
+                "impls.yaml:2:9: implementations[0].id: invalid type: sequence",
+            ),
+            ("implementations:\n  - id: 'a\n", "impls.yaml:3:1: found unexpected end of stream"),
             ("implementations: 7\n", "expected a sequence"),
             ("", "impls.yaml: there is nothing to test"),
             ("implementations:\n", "there is nothing to test"),

@@ -239,7 +239,7 @@ mod tests {
                 &["--upload-bytes", "1e9"],
                 "--upload-bytes: \"1e9\" is not accepted; it takes a whole number of bytes",
             ),
-            (&["--upload-bytes", "0"], "UPLOAD_BYTES: 0 bytes take no time"),
+            (&["--upload-bytes", "0"], "--upload-bytes: 0 bytes take no time"),
             (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
             (&["--engine", "docker"], "--engine docker is not there yet"),
             (&["--timeout", "0"], "it takes seconds above 0"),
