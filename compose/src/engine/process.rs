@@ -37,10 +37,10 @@ impl ProcessEngine {
     /// `words` as a command in the implementation's folder, with the runner's environment less the
     /// contract's variables: what the runner does not set, a node must not find.
     fn command(&self, words: &Words, implementation: &Implementation) -> Option<Command> {
-        let mut words = words.0.iter().map(|word| self.expand(word));
-        let mut command = Command::new(words.next()?);
-        command.args(words).current_dir(self.folder_of(implementation));
-        command.stdin(Stdio::null()).env("CARGO_TARGET_DIR", &self.target);
+        let (program, arguments) = words.0.split_first()?;
+        let mut command = Command::new(self.program(program, implementation));
+        command.args(arguments.iter().map(|word| self.expand(word)));
+        command.current_dir(self.folder_of(implementation)).stdin(Stdio::null());
         for variable in VARIABLES {
             command.env_remove(variable.name);
         }
@@ -86,6 +86,7 @@ impl ProcessEngine {
     ) -> Result<Option<String>, Error> {
         let (stdout, stderr) = create_log(log)?;
         let Some(mut command) = self.command(build, implementation) else { return Ok(None) };
+        command.env("CARGO_TARGET_DIR", &self.target);
         let status = match Group::spawn(command.stdout(stdout).stderr(stderr)) {
             Ok(mut group) => group.ended().await,
             Err(error) => {
@@ -110,15 +111,18 @@ impl ProcessEngine {
         word.replace("{target}", &self.target.to_string_lossy())
     }
 
-    /// A program that is a path and is not there; bare names are looked up in PATH by the system.
-    fn missing_program(
-        &self,
-        process: &Process,
-        implementation: &Implementation,
-    ) -> Option<PathBuf> {
-        let program = self.expand(process.command.0.first()?);
-        let path = self.folder_of(implementation).join(&program);
-        (program.contains('/') && !path.is_file()).then_some(path)
+    /// A program's whole path; a bare name stays one, and is looked up in PATH by the system.
+    fn program(&self, word: &str, implementation: &Implementation) -> PathBuf {
+        match self.expand(word) {
+            path if path.contains('/') => self.folder_of(implementation).join(path),
+            name => PathBuf::from(name),
+        }
+    }
+
+    /// The program to start, where it is a path and is not there.
+    fn missing(&self, process: &Process, implementation: &Implementation) -> Option<PathBuf> {
+        let path = self.program(process.command.0.first()?, implementation);
+        (path.is_absolute() && !path.is_file()).then_some(path)
     }
 }
 
@@ -141,7 +145,7 @@ impl Engine for ProcessEngine {
         {
             return Ok(Availability::Unavailable(reason));
         }
-        Ok(match self.missing_program(process, implementation) {
+        Ok(match self.missing(process, implementation) {
             Some(path) => Availability::Unavailable(format!(
                 "there is no {}; its build should have made it",
                 path.display()
