@@ -1,1 +1,39 @@
-//! Skeleton.
+//! The runner: turns a file of implementations into a matrix of measured results.
+//!
+//! One datum's way, left to right, each step a module that knows nothing of those after it:
+//!
+//! | step | module | form |
+//! |---|---|---|
+//! | what there is | [`definitions`] | impls.yaml, validated |
+//! | what is wanted | [`filter`], [`selection`] | expressions over names |
+//! | what that makes | [`matrix`] | cells |
+//! | what the nodes did | [`engine`] | a [`CellOutcome`](engine::CellOutcome): facts |
+//! | what that means | [`verdict`](mod@verdict) | a status, with class and reason |
+//! | what is kept | [`results`], [`journal`], [`folder`] | typed, on disk when it is done |
+//! | what is shown | [`report`], [`progress`] | YAML, Markdown, a table; a bar |
+//!
+//! [`run`] goes through the cells in order, [`pass`](mod@pass) puts a run's folder around that, and
+//! [`command`] is what the binary calls. Only [`options`] reads arguments and environment.
+//!
+//! The runner links no node: it starts processes and reads what they print.
+
+pub mod chain;
+mod clock;
+pub mod command;
+pub mod definitions;
+pub mod engine;
+pub mod filter;
+pub mod folder;
+pub mod interrupt;
+pub mod journal;
+pub mod machine;
+pub mod matrix;
+pub mod options;
+pub mod pass;
+pub mod progress;
+pub mod report;
+pub mod results;
+pub mod run;
+pub mod selection;
+mod suggestion;
+pub mod verdict;

@@ -42,9 +42,7 @@ impl fmt::Display for Client {
             self.id, self.peer, self.local, self.name
         )?;
         write!(f, " flags=N db=0 user=default resp={resp}")?;
-        self.library
-            .iter()
-            .try_for_each(|(field, value)| write!(f, " {}={value}", field.as_str()))
+        self.library.iter().try_for_each(|(field, value)| write!(f, " {}={value}", field.as_str()))
     }
 }
 
@@ -57,22 +55,10 @@ impl Clients {
         let library =
             [LibraryField::Name, LibraryField::Version].map(|field| (field, String::new()));
         let (name, protocol) = (String::new(), Protocol::default());
-        registry.connected.insert(
-            id,
-            Client {
-                id,
-                peer,
-                local,
-                since: Instant::now(),
-                name,
-                library,
-                protocol,
-            },
-        );
-        Registered {
-            id,
-            clients: self.clone(),
-        }
+        registry
+            .connected
+            .insert(id, Client { id, peer, local, since: Instant::now(), name, library, protocol });
+        Registered { id, clients: self.clone() }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -114,12 +100,7 @@ impl Registered {
 
     /// Reads or changes the entry.
     pub(crate) fn with<T: Default>(&self, change: impl FnOnce(&mut Client) -> T) -> T {
-        self.clients
-            .lock()
-            .connected
-            .get_mut(&self.id)
-            .map(change)
-            .unwrap_or_default()
+        self.clients.lock().connected.get_mut(&self.id).map(change).unwrap_or_default()
     }
 }
 

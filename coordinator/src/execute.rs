@@ -17,11 +17,7 @@ pub(crate) fn execute(command: KeyCommand, store: &mut Store, now: Instant) -> R
 fn run(command: KeyCommand, store: &mut Store, now: Instant) -> Result<Reply, StoreError> {
     Ok(match command {
         KeyCommand::Get { key } => Reply::bulk_or_null(store.get(&key, now)?),
-        KeyCommand::Set {
-            key,
-            value,
-            options,
-        } => set(&key, &value, options, store, now)?,
+        KeyCommand::Set { key, value, options } => set(&key, &value, options, store, now)?,
         KeyCommand::SetNx { key, value } => {
             let written = store.set(&key, &value, Condition::Absent, Expiry::None, now)?;
             Reply::Integer(written.into())
@@ -29,11 +25,9 @@ fn run(command: KeyCommand, store: &mut Store, now: Instant) -> Result<Reply, St
         KeyCommand::Del { keys } => {
             Reply::count(keys.iter().filter(|key| store.remove(key, now)).count())
         }
-        KeyCommand::Exists { keys } => Reply::count(
-            keys.iter()
-                .filter(|key| store.kind(key, now).is_some())
-                .count(),
-        ),
+        KeyCommand::Exists { keys } => {
+            Reply::count(keys.iter().filter(|key| store.kind(key, now).is_some()).count())
+        }
         KeyCommand::Expire { key, after } => {
             let at = deadline(now, after.unwrap_or_default());
             Reply::Integer(store.expire(&key, at, now).into())
@@ -45,22 +39,12 @@ fn run(command: KeyCommand, store: &mut Store, now: Instant) -> Result<Reply, St
             Some(Kind::List) => "list",
         }),
         KeyCommand::Push { key, values, end } => Reply::count(store.push(&key, &values, end, now)?),
-        KeyCommand::Pop {
-            key,
-            count: None,
-            end,
-        } => Reply::bulk_or_null(
-            store
-                .pop(&key, end, 1, now)?
-                .and_then(|mut popped| popped.pop()),
-        ),
-        KeyCommand::Pop {
-            key,
-            count: Some(count),
-            end,
-        } => store
-            .pop(&key, end, count, now)?
-            .map_or(Reply::NullArray, Reply::array),
+        KeyCommand::Pop { key, count: None, end } => {
+            Reply::bulk_or_null(store.pop(&key, end, 1, now)?.and_then(|mut popped| popped.pop()))
+        }
+        KeyCommand::Pop { key, count: Some(count), end } => {
+            store.pop(&key, end, count, now)?.map_or(Reply::NullArray, Reply::array)
+        }
         KeyCommand::Index { key, position } => match store.kind(&key, now) {
             None => Reply::Null,
             Some(_) => index(&key, &position, store, now)?,
@@ -78,11 +62,7 @@ fn set(
     store: &mut Store,
     now: Instant,
 ) -> Result<Reply, StoreError> {
-    let previous = if options.previous {
-        store.get(key, now)?
-    } else {
-        None
-    };
+    let previous = if options.previous { store.get(key, now)? } else { None };
     let expiry = match options.expiry {
         SetExpiry::None => Expiry::None,
         SetExpiry::Keep => Expiry::Keep,

@@ -57,10 +57,7 @@ fn sections(shared: &Shared) -> [(&'static str, String); 6] {
         ),
         // Some clients hold their commands back until they have read this.
         ("Persistence", "loading:0\r\n".to_owned()),
-        (
-            "Replication",
-            "role:master\r\nconnected_slaves:0\r\n".to_owned(),
-        ),
+        ("Replication", "role:master\r\nconnected_slaves:0\r\n".to_owned()),
         ("Keyspace", keyspace),
     ]
 }

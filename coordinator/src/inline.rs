@@ -122,10 +122,7 @@ mod tests {
             ("PING", &[b"PING"]),
             ("  SET a\tb  ", &[b"SET", b"a", b"b"]),
             (r#"SET "a b" 'c d'"#, &[b"SET", b"a b", b"c d"]),
-            (
-                r#""\x41\n\r\t\b\a\"\\" '\'\n'"#,
-                &[b"A\n\r\t\x08\x07\"\\", b"'\\n"],
-            ),
+            (r#""\x41\n\r\t\b\a\"\\" '\'\n'"#, &[b"A\n\r\t\x08\x07\"\\", b"'\\n"]),
             (r#"a"b c""#, &[b"ab c"]),
             (r#""""#, &[b""]),
         ] {

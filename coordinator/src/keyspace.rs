@@ -27,11 +27,7 @@ impl Keyspace {
     /// so that nothing can be pushed in between.
     pub(crate) fn wait(&self, store: &mut Store, keys: &[Bytes]) -> Wait {
         let (id, delivered) = store.wait(keys);
-        Wait {
-            keyspace: self.clone(),
-            id,
-            delivered,
-        }
+        Wait { keyspace: self.clone(), id, delivered }
     }
 }
 

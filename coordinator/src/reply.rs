@@ -81,10 +81,9 @@ impl Reply {
                 Self::Bulk(bytes) => bytes.len(),
                 Self::Integer(_) | Self::Null | Self::NullArray => 0,
                 Self::Array(elements) => elements.iter().map(Self::size_bound).sum(),
-                Self::Map(pairs) => pairs
-                    .iter()
-                    .map(|(key, value)| key.size_bound() + value.size_bound())
-                    .sum(),
+                Self::Map(pairs) => {
+                    pairs.iter().map(|(key, value)| key.size_bound() + value.size_bound()).sum()
+                }
             }
     }
 
@@ -130,14 +129,10 @@ impl Reply {
     fn into_resp3(self) -> Resp3 {
         let attributes = None;
         match self {
-            Self::Simple(text) => Resp3::SimpleString {
-                data: Bytes::from_static(text.as_bytes()),
-                attributes,
-            },
-            Self::Error(text) => Resp3::SimpleError {
-                data: Str::from(text),
-                attributes,
-            },
+            Self::Simple(text) => {
+                Resp3::SimpleString { data: Bytes::from_static(text.as_bytes()), attributes }
+            }
+            Self::Error(text) => Resp3::SimpleError { data: Str::from(text), attributes },
             Self::Integer(data) => Resp3::Number { data, attributes },
             Self::Bulk(data) => Resp3::BlobString { data, attributes },
             Self::Text(text) => Resp3::VerbatimString {
@@ -177,11 +172,7 @@ mod tests {
             (Reply::error("ERR no"), "-ERR no\r\n", "-ERR no\r\n"),
             (Reply::Integer(-2), ":-2\r\n", ":-2\r\n"),
             (Reply::bulk(""), "$0\r\n\r\n", "$0\r\n\r\n"),
-            (
-                Reply::Text("a\nb".into()),
-                "$3\r\na\nb\r\n",
-                "=7\r\ntxt:a\nb\r\n",
-            ),
+            (Reply::Text("a\nb".into()), "$3\r\na\nb\r\n", "=7\r\ntxt:a\nb\r\n"),
             (Reply::Null, "$-1\r\n", "_\r\n"),
             (Reply::NullArray, "*-1\r\n", "_\r\n"),
             (Reply::Array(vec![]), "*0\r\n", "*0\r\n"),
@@ -191,26 +182,15 @@ mod tests {
                 "%2\r\n$1\r\nb\r\n:1\r\n$1\r\na\r\n_\r\n",
             ),
         ] {
-            assert_eq!(
-                reply.clone().encode(Protocol::Resp2).unwrap(),
-                resp2,
-                "{reply:?}"
-            );
-            assert_eq!(
-                reply.clone().encode(Protocol::Resp3).unwrap(),
-                resp3,
-                "{reply:?}"
-            );
+            assert_eq!(reply.clone().encode(Protocol::Resp2).unwrap(), resp2, "{reply:?}");
+            assert_eq!(reply.clone().encode(Protocol::Resp3).unwrap(), resp3, "{reply:?}");
         }
     }
 
     #[test]
     fn encodes_integers_around_every_power_of_ten() {
         let powers = (0..=18).map(|exponent| 10i64.pow(exponent));
-        for value in powers
-            .flat_map(|power| [power - 1, power, power + 1])
-            .chain([i64::MAX])
-        {
+        for value in powers.flat_map(|power| [power - 1, power, power + 1]).chain([i64::MAX]) {
             for value in [value, -value] {
                 let encoded = Reply::Integer(value).encode(Protocol::Resp2).unwrap();
                 assert_eq!(encoded, format!(":{value}\r\n"));

@@ -72,11 +72,7 @@ struct Scan {
 
 impl RequestDecoder {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            max_request: limits.max_request,
-            max_args: limits.max_args,
-            scan: None,
-        }
+        Self { max_request: limits.max_request, max_args: limits.max_args, scan: None }
     }
 
     /// Takes one request off `buffer`; `None` means that more bytes are needed. Empty requests are skipped.
@@ -149,11 +145,7 @@ impl RequestDecoder {
         if left > self.max_args {
             return Err(ProtocolError::ArrayLength);
         }
-        Ok(Some(Scan {
-            at,
-            left,
-            budget: self.max_request,
-        }))
+        Ok(Some(Scan { at, left, budget: self.max_request }))
     }
 }
 
@@ -175,10 +167,7 @@ impl Scan {
             let length = integer::parse(digits)
                 .and_then(|length| usize::try_from(length).ok())
                 .ok_or(ProtocolError::BulkLength)?;
-            self.budget = self
-                .budget
-                .checked_sub(length)
-                .ok_or(ProtocolError::BulkLength)?;
+            self.budget = self.budget.checked_sub(length).ok_or(ProtocolError::BulkLength)?;
             self.left -= 1;
             self.at = end.saturating_add(length).saturating_add(2);
         }
@@ -224,11 +213,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn decoder() -> RequestDecoder {
-        RequestDecoder::new(&Limits {
-            max_request: 100,
-            max_args: 4,
-            ..Limits::default()
-        })
+        RequestDecoder::new(&Limits { max_request: 100, max_args: 4, ..Limits::default() })
     }
 
     /// Every request of `input`, then how it ended: with bytes left over, or with an error.
@@ -266,26 +251,13 @@ mod tests {
             ("*1\r\n*1\r\n", ProtocolError::ExpectedBulk(b'*')),
             ("a b c d e\r\n", ProtocolError::ArrayLength),
         ] {
-            assert_eq!(
-                decode_all(input.as_bytes()),
-                (vec![], Err(error)),
-                "{input:?}"
-            );
+            assert_eq!(decode_all(input.as_bytes()), (vec![], Err(error)), "{input:?}");
         }
         let endless = [b"*".as_slice(), &[b'1'; MAX_LINE]].concat();
-        assert_eq!(
-            decode_all(&endless).1,
-            Err(ProtocolError::ArrayHeaderTooLong)
-        );
+        assert_eq!(decode_all(&endless).1, Err(ProtocolError::ArrayHeaderTooLong));
         let endless = [b"*1\r\n$".as_slice(), &[b'1'; MAX_LINE]].concat();
-        assert_eq!(
-            decode_all(&endless).1,
-            Err(ProtocolError::BulkHeaderTooLong)
-        );
-        assert_eq!(
-            decode_all(&[b'x'; MAX_LINE + 1]).1,
-            Err(ProtocolError::InlineTooLong)
-        );
+        assert_eq!(decode_all(&endless).1, Err(ProtocolError::BulkHeaderTooLong));
+        assert_eq!(decode_all(&[b'x'; MAX_LINE + 1]).1, Err(ProtocolError::InlineTooLong));
     }
 
     #[test]
@@ -293,10 +265,7 @@ mod tests {
         let limits = Limits::default();
         let mut buffer =
             BytesMut::from(format!("*1\r\n$100000\r\n{}\r\n", "x".repeat(100_000)).as_bytes());
-        let request = RequestDecoder::new(&limits)
-            .decode(&mut buffer)
-            .unwrap()
-            .unwrap();
+        let request = RequestDecoder::new(&limits).decode(&mut buffer).unwrap().unwrap();
         assert_eq!(request[0].len(), 100_000);
         assert!(buffer.capacity() <= KEPT_CAPACITY);
     }

@@ -74,21 +74,15 @@ impl Coordinator {
     /// [`Error::NotLoopback`] if `addr` can be reached from elsewhere, [`Error::Bind`] if it cannot be listened on.
     pub async fn bind(addr: SocketAddr, limits: Limits) -> Result<Self, Error> {
         ensure_loopback(addr)?;
-        let listener = TcpListener::bind(addr)
-            .await
-            .map_err(|source| Error::Bind { addr, source })?;
+        let listener =
+            TcpListener::bind(addr).await.map_err(|source| Error::Bind { addr, source })?;
         let server = Server::new(listener, limits)?;
         let (addr, keyspace) = (server.addr, server.shared.keyspace.clone());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(server.run(async {
             let _: Result<(), _> = stopped.await;
         }));
-        Ok(Self {
-            addr,
-            keyspace,
-            stop,
-            task,
-        })
+        Ok(Self { addr, keyspace, stop, task })
     }
 
     /// Where it listens, with the real port: what nodes are given as `REDIS_ADDR`.
@@ -100,11 +94,7 @@ impl Coordinator {
     /// The string at `key`; `None` where there is none, or something else.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.keyspace
-            .lock()
-            .get(key.as_bytes(), Instant::now())
-            .ok()
-            .flatten()
+        self.keyspace.lock().get(key.as_bytes(), Instant::now()).ok().flatten()
     }
 
     /// Drops `key`, whatever it holds; false where there is none.
@@ -138,11 +128,7 @@ pub async fn serve(
 }
 
 fn ensure_loopback(addr: SocketAddr) -> Result<(), Error> {
-    if addr.ip().is_loopback() {
-        Ok(())
-    } else {
-        Err(Error::NotLoopback(addr))
-    }
+    if addr.ip().is_loopback() { Ok(()) } else { Err(Error::NotLoopback(addr)) }
 }
 
 /// The listener and all connections. Dropped, it takes the connections with it.
@@ -165,12 +151,7 @@ impl Server {
             port: addr.port(),
             since: Instant::now(),
         };
-        Ok(Self {
-            listener,
-            addr,
-            shared,
-            connections: JoinSet::new(),
-        })
+        Ok(Self { listener, addr, shared, connections: JoinSet::new() })
     }
 
     async fn run(mut self, shutdown: impl Future<Output = ()>) {

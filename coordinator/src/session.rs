@@ -66,11 +66,7 @@ enum SessionError {
 
 impl Session {
     pub(crate) fn new(shared: Shared, client: Registered) -> Self {
-        Self {
-            shared,
-            client,
-            protocol: Protocol::default(),
-        }
+        Self { shared, client, protocol: Protocol::default() }
     }
 
     /// The protocol of the next reply.
@@ -90,9 +86,7 @@ impl Session {
 
     /// The reply to a blocked client that was served, or to one whose time is over.
     pub(crate) fn popped(popped: Option<(Bytes, Bytes)>) -> Reply {
-        popped.map_or(Reply::NullArray, |(key, element)| {
-            Reply::array(vec![key, element])
-        })
+        popped.map_or(Reply::NullArray, |(key, element)| Reply::array(vec![key, element]))
     }
 
     fn answer(&mut self, command: Command) -> Result<Reply, SessionError> {
@@ -143,12 +137,7 @@ impl Session {
             ("role", Reply::bulk("master")),
             ("modules", Reply::Array(Vec::new())),
         ];
-        Ok(Reply::Map(
-            fields
-                .into_iter()
-                .map(|(name, value)| (Reply::bulk(name), value))
-                .collect(),
-        ))
+        Ok(Reply::Map(fields.into_iter().map(|(name, value)| (Reply::bulk(name), value)).collect()))
     }
 
     fn id(&self) -> Reply {
@@ -179,10 +168,7 @@ impl Session {
             Ok(None) => {
                 let wait = self.shared.keyspace.wait(&mut store, &pop.keys);
                 // A deadline that the clock cannot tell never comes.
-                Step::Wait(
-                    wait,
-                    pop.timeout.and_then(|timeout| now.checked_add(timeout)),
-                )
+                Step::Wait(wait, pop.timeout.and_then(|timeout| now.checked_add(timeout)))
             }
             Ok(popped) => Step::Reply(Self::popped(popped)),
             Err(error) => Step::Reply(Reply::error(error)),
@@ -196,9 +182,8 @@ fn pop_first(
     now: Instant,
 ) -> Result<Option<(Bytes, Bytes)>, StoreError> {
     for key in keys {
-        if let Some(element) = store
-            .pop(key, End::Left, 1, now)?
-            .and_then(|mut popped| popped.pop())
+        if let Some(element) =
+            store.pop(key, End::Left, 1, now)?.and_then(|mut popped| popped.pop())
         {
             return Ok(Some((key.clone(), element)));
         }

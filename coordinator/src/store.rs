@@ -105,12 +105,7 @@ pub(crate) struct Store {
 impl Store {
     /// An empty store that accounts for at most `max_memory` bytes.
     pub(crate) fn new(max_memory: usize) -> Self {
-        Self {
-            entries: HashMap::new(),
-            waiters: Waiters::default(),
-            used: 0,
-            max_memory,
-        }
+        Self { entries: HashMap::new(), waiters: Waiters::default(), used: 0, max_memory }
     }
 
     /// Bytes accounted for.
@@ -129,10 +124,7 @@ impl Store {
 
     /// Keys held that have an expiry.
     pub(crate) fn len_expiring(&self) -> usize {
-        self.entries
-            .values()
-            .filter(|entry| entry.expires.is_some())
-            .count()
+        self.entries.values().filter(|entry| entry.expires.is_some()).count()
     }
 
     /// Clients that wait for a list.
@@ -191,8 +183,7 @@ impl Store {
         let value = Value::String(Bytes::copy_from_slice(value));
         let needed = cost(key, &value);
         self.reserve(needed, freed)?;
-        self.entries
-            .insert(Bytes::copy_from_slice(key), Entry { value, expires });
+        self.entries.insert(Bytes::copy_from_slice(key), Entry { value, expires });
         Ok(true)
     }
 
@@ -243,10 +234,7 @@ impl Store {
             Some(Value::List(_)) => 0,
             None => key.len() + ENTRY_OVERHEAD,
         };
-        self.reserve(
-            entry_cost + values.iter().map(element_cost).sum::<usize>(),
-            0,
-        )?;
+        self.reserve(entry_cost + values.iter().map(element_cost).sum::<usize>(), 0)?;
         let list = self.list_or_new(key)?;
         for value in values {
             let value = Bytes::copy_from_slice(value);
@@ -320,12 +308,7 @@ impl Store {
         let Some(stop) = from_left(stop, list.len()) else {
             return Ok(Vec::new());
         };
-        Ok(list
-            .iter()
-            .take(stop.saturating_add(1))
-            .skip(start)
-            .cloned()
-            .collect())
+        Ok(list.iter().take(stop.saturating_add(1)).skip(start).cloned().collect())
     }
 
     /// Queues a client that waits for the first element of any of `keys`.
@@ -349,22 +332,13 @@ impl Store {
         };
         list.push_front(element);
         // Not refused for memory: it had been accounted for until a moment ago.
-        self.used += cost
-            + if new_key {
-                key.len() + ENTRY_OVERHEAD
-            } else {
-                0
-            };
+        self.used += cost + if new_key { key.len() + ENTRY_OVERHEAD } else { 0 };
         self.serve_waiters(&key);
     }
 
     /// Hands elements of the list at `key`, from the left, to those who wait for it, longest first.
     fn serve_waiters(&mut self, key: &[u8]) {
-        while let Some(Entry {
-            value: Value::List(list),
-            ..
-        }) = self.entries.get_mut(key)
-        {
+        while let Some(Entry { value: Value::List(list), .. }) = self.entries.get_mut(key) {
             let Some(element) = list.pop_front() else {
                 self.discard(key);
                 return;
@@ -381,10 +355,7 @@ impl Store {
     /// The list at `key`, made if absent. What a new one costs is for the caller to account.
     fn list_or_new(&mut self, key: &[u8]) -> Result<&mut VecDeque<Bytes>, StoreError> {
         if !self.entries.contains_key(key) {
-            let empty = Entry {
-                value: Value::List(VecDeque::new()),
-                expires: None,
-            };
+            let empty = Entry { value: Value::List(VecDeque::new()), expires: None };
             self.entries.insert(Bytes::copy_from_slice(key), empty);
         }
         match self.entries.get_mut(key).map(|entry| &mut entry.value) {
@@ -406,11 +377,7 @@ impl Store {
     }
 
     fn drop_if_due(&mut self, key: &[u8], now: Instant) {
-        if self
-            .entries
-            .get(key)
-            .is_some_and(|entry| is_due(entry, now))
-        {
+        if self.entries.get(key).is_some_and(|entry| is_due(entry, now)) {
             self.discard(key);
         }
     }
@@ -466,17 +433,11 @@ mod tests {
     }
 
     fn put(store: &mut Store, key: &str, expiry: Expiry, now: Instant) {
-        assert_eq!(
-            store.set(key.as_bytes(), b"value", Condition::Always, expiry, now),
-            Ok(true)
-        );
+        assert_eq!(store.set(key.as_bytes(), b"value", Condition::Always, expiry, now), Ok(true));
     }
 
     fn words(words: &[&'static str]) -> Vec<Bytes> {
-        words
-            .iter()
-            .map(|word| Bytes::from_static(word.as_bytes()))
-            .collect()
+        words.iter().map(|word| Bytes::from_static(word.as_bytes())).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -486,14 +447,8 @@ mod tests {
         put(&mut store, "a", Expiry::At(now + 10 * SECOND), now);
         assert_eq!(store.ttl(b"a", Instant::now()), Ttl::Left(10 * SECOND));
         tokio::time::advance(10 * SECOND - Duration::from_millis(1)).await;
-        assert_eq!(
-            store.ttl(b"a", Instant::now()),
-            Ttl::Left(Duration::from_millis(1))
-        );
-        assert_eq!(
-            store.get(b"a", Instant::now()),
-            Ok(Some(Bytes::from("value")))
-        );
+        assert_eq!(store.ttl(b"a", Instant::now()), Ttl::Left(Duration::from_millis(1)));
+        assert_eq!(store.get(b"a", Instant::now()), Ok(Some(Bytes::from("value"))));
         tokio::time::advance(Duration::from_millis(1)).await;
         let now = Instant::now();
         assert_eq!(store.get(b"a", now), Ok(None));
@@ -571,32 +526,17 @@ mod tests {
     #[test]
     fn lists_are_pushed_and_popped_at_both_ends_and_vanish_when_empty() {
         let (mut store, now) = store();
-        assert_eq!(
-            store.push(b"l", &words(&["b", "c"]), End::Right, now),
-            Ok(2)
-        );
+        assert_eq!(store.push(b"l", &words(&["b", "c"]), End::Right, now), Ok(2));
         assert_eq!(store.push(b"l", &words(&["a", "z"]), End::Left, now), Ok(4));
-        assert_eq!(
-            store.range(b"l", 0, -1, now),
-            Ok(words(&["z", "a", "b", "c"]))
-        );
+        assert_eq!(store.range(b"l", 0, -1, now), Ok(words(&["z", "a", "b", "c"])));
         assert_eq!(store.range(b"l", -3, 1, now), Ok(words(&["a"])));
-        assert_eq!(
-            store.range(b"l", -100, 100, now),
-            Ok(words(&["z", "a", "b", "c"]))
-        );
+        assert_eq!(store.range(b"l", -100, 100, now), Ok(words(&["z", "a", "b", "c"])));
         assert_eq!(store.range(b"l", 2, 1, now), Ok(vec![]));
         assert_eq!(store.range(b"l", 0, -5, now), Ok(vec![]));
         assert_eq!(store.index(b"l", -1, now), Ok(Some(Bytes::from("c"))));
         assert_eq!(store.index(b"l", i64::MIN, now), Ok(None));
-        assert_eq!(
-            store.pop(b"l", End::Right, 2, now),
-            Ok(Some(words(&["c", "b"])))
-        );
-        assert_eq!(
-            store.pop(b"l", End::Left, 9, now),
-            Ok(Some(words(&["z", "a"])))
-        );
+        assert_eq!(store.pop(b"l", End::Right, 2, now), Ok(Some(words(&["c", "b"]))));
+        assert_eq!(store.pop(b"l", End::Left, 9, now), Ok(Some(words(&["z", "a"]))));
         assert_eq!(store.pop(b"l", End::Left, 1, now), Ok(None));
         assert_eq!((store.len(), store.used()), (0, 0));
     }
@@ -609,20 +549,11 @@ mod tests {
         let used = store.used();
         let big = Bytes::from(vec![b'x'; 1000]);
         let oom = StoreError::OutOfMemory;
-        assert_eq!(
-            store.set(b"a", &big, Condition::Always, Expiry::None, now),
-            Err(oom)
-        );
-        assert_eq!(
-            store.push(b"l", std::slice::from_ref(&big), End::Left, now),
-            Err(oom)
-        );
+        assert_eq!(store.set(b"a", &big, Condition::Always, Expiry::None, now), Err(oom));
+        assert_eq!(store.push(b"l", std::slice::from_ref(&big), End::Left, now), Err(oom));
         assert_eq!(store.get(b"a", now), Ok(Some(Bytes::from("value"))));
         assert_eq!((store.len(), store.used()), (1, used));
-        assert_eq!(
-            store.set(b"b", &big[..400], Condition::Always, Expiry::None, now),
-            Ok(true)
-        );
+        assert_eq!(store.set(b"b", &big[..400], Condition::Always, Expiry::None, now), Ok(true));
         assert_eq!(
             store.set(b"b", &big[..500], Condition::Always, Expiry::None, now),
             Ok(true),
@@ -636,10 +567,7 @@ mod tests {
         let many = vec![Bytes::new(); 10_000];
         store.push(b"l", &many, End::Right, now).unwrap();
         store.pop(b"l", End::Left, 9_999, now).unwrap();
-        let Some(Entry {
-            value: Value::List(list),
-            ..
-        }) = store.entries.get(b"l".as_slice())
+        let Some(Entry { value: Value::List(list), .. }) = store.entries.get(b"l".as_slice())
         else {
             panic!("no list");
         };
@@ -651,10 +579,7 @@ mod tests {
         let (mut store, now) = store();
         let (_, mut first) = store.wait(&words(&["a", "b", "a"]));
         let (_, mut second) = store.wait(&words(&["b"]));
-        assert_eq!(
-            store.push(b"b", &words(&["1", "2", "3"]), End::Right, now),
-            Ok(3)
-        );
+        assert_eq!(store.push(b"b", &words(&["1", "2", "3"]), End::Right, now), Ok(3));
         assert_eq!(first.try_recv(), Ok((Bytes::from("b"), Bytes::from("1"))));
         assert_eq!(second.try_recv(), Ok((Bytes::from("b"), Bytes::from("2"))));
         assert_eq!(store.range(b"b", 0, -1, now), Ok(words(&["3"])));

@@ -43,13 +43,7 @@ impl Waiters {
             }
         }
         let (deliver, delivered) = oneshot::channel();
-        self.by_id.insert(
-            id,
-            Waiter {
-                keys: keys.to_vec(),
-                deliver,
-            },
-        );
+        self.by_id.insert(id, Waiter { keys: keys.to_vec(), deliver });
         (id, delivered)
     }
 
@@ -60,11 +54,7 @@ impl Waiters {
 
     /// Hands `element` to the client that has waited longest for `key`; it comes back where nobody waits.
     pub(crate) fn deliver(&mut self, key: &[u8], mut element: Bytes) -> Option<Bytes> {
-        while let Some(id) = self
-            .by_key
-            .get(key)
-            .and_then(|queue| queue.front().copied())
-        {
+        while let Some(id) = self.by_key.get(key).and_then(|queue| queue.front().copied()) {
             let Some(waiter) = self.take(id) else {
                 return Some(element);
             };

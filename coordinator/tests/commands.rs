@@ -335,11 +335,8 @@ async fn play(mut stream: impl AsyncRead + AsyncWrite + Unpin, (name, exchanges)
             continue;
         }
         let words: Vec<&str> = sent.split(' ').collect();
-        let mut bytes = if sent.contains('\n') {
-            sent.as_bytes().to_vec()
-        } else {
-            request(&words)
-        };
+        let mut bytes =
+            if sent.contains('\n') { sent.as_bytes().to_vec() } else { request(&words) };
         if !expected.ends_with(END) {
             bytes.extend(request(&["ECHO", "--mark--"]));
         }
@@ -363,10 +360,7 @@ async fn answer(stream: &mut (impl AsyncRead + Unpin), name: &str) -> String {
         match timeout(STEP, stream.read_buf(&mut received)).await {
             Ok(Ok(0)) => return format!("{}{END}", String::from_utf8_lossy(&received)),
             Ok(Ok(_)) => {}
-            stuck => panic!(
-                "{name}: {stuck:?} after {:?}",
-                String::from_utf8_lossy(&received)
-            ),
+            stuck => panic!("{name}: {stuck:?} after {:?}", String::from_utf8_lossy(&received)),
         }
     }
 }
@@ -386,11 +380,7 @@ fn matches(answer: &str, expected: &str) -> bool {
 async fn the_coordinator_answers_by_the_table() {
     let coordinator = Coordinator::start(Limits::default()).await.unwrap();
     for conversation in SAME_AS_REDIS.iter().chain(OURS) {
-        play(
-            TcpStream::connect(coordinator.addr()).await.unwrap(),
-            conversation,
-        )
-        .await;
+        play(TcpStream::connect(coordinator.addr()).await.unwrap(), conversation).await;
     }
     soon("shutdown", coordinator.shutdown()).await;
 }
@@ -423,10 +413,7 @@ impl RealRedis {
             .unwrap_or_else(|error| {
                 panic!("cannot run redis-server ({error}): install Redis 7.0, for instance the package redis-server")
             });
-        let redis = Self {
-            _process: process,
-            directory,
-        };
+        let redis = Self { _process: process, directory };
         soon("redis-server", async {
             while redis.connect().await.is_err() {
                 sleep(Duration::from_millis(10)).await;

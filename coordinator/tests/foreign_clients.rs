@@ -18,9 +18,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(300);
 
 /// A copy of a folder under `tests/foreign`: tools write into where they run, and the tree stays as it is.
 fn copy(name: &str) -> TempDir {
-    let source: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "foreign", name]
-        .iter()
-        .collect();
+    let source: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "foreign", name].iter().collect();
     let copy = TempDir::new().unwrap();
     for entry in fs::read_dir(source).unwrap() {
         let entry = entry.unwrap();
@@ -43,11 +41,7 @@ async fn run(directory: &Path, program: &str, arguments: &[&str]) {
         .unwrap_or_else(|error| panic!("cannot run {program} ({error}): install it"));
     let printed = [output.stdout, output.stderr].concat();
     let printed = String::from_utf8_lossy(&printed);
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {}\n{printed}",
-        output.status
-    );
+    assert!(output.status.success(), "{program} {arguments:?}: {}\n{printed}", output.status);
     print!("{printed}");
 }
 
@@ -57,19 +51,9 @@ async fn go_redis() {
     let coordinator = Coordinator::start(Limits::default()).await.unwrap();
     let directory = copy("go");
     // Built, then run: `go run` would leave its child behind if it were killed.
-    run(
-        directory.path(),
-        "go",
-        &["build", "-mod=readonly", "-o", "check", "."],
-    )
-    .await;
+    run(directory.path(), "go", &["build", "-mod=readonly", "-o", "check", "."]).await;
     let program = directory.path().join("check");
-    run(
-        directory.path(),
-        &program.to_string_lossy(),
-        &[&coordinator.addr().to_string()],
-    )
-    .await;
+    run(directory.path(), &program.to_string_lossy(), &[&coordinator.addr().to_string()]).await;
     coordinator.shutdown().await;
 }
 
@@ -78,17 +62,7 @@ async fn go_redis() {
 async fn ioredis_and_node_redis() {
     let coordinator = Coordinator::start(Limits::default()).await.unwrap();
     let directory = copy("node");
-    run(
-        directory.path(),
-        "npm",
-        &["ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-    )
-    .await;
-    run(
-        directory.path(),
-        "node",
-        &["check.js", &coordinator.addr().to_string()],
-    )
-    .await;
+    run(directory.path(), "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).await;
+    run(directory.path(), "node", &["check.js", &coordinator.addr().to_string()]).await;
     coordinator.shutdown().await;
 }

@@ -30,10 +30,7 @@ async fn one_connection_too_many_is_told_and_closed() {
         client.ask("PING", "+PONG\r\n").await;
         clients.push(client);
     }
-    Raw::connect(addr)
-        .await
-        .expect_end("-ERR max number of clients reached\r\n")
-        .await;
+    Raw::connect(addr).await.expect_end("-ERR max number of clients reached\r\n").await;
     clients.pop();
     soon("room for one again", async {
         loop {
@@ -68,33 +65,18 @@ async fn a_request_that_announces_too_much_is_refused_before_it_is_sent() {
 
     let half = "x".repeat(600_000);
     let mut client = Raw::connect(addr).await;
-    client
-        .send(format!(
-            "*3\r\n$3\r\nDEL\r\n$600000\r\n{half}\r\n$600000\r\n"
-        ))
-        .await;
+    client.send(format!("*3\r\n$3\r\nDEL\r\n$600000\r\n{half}\r\n$600000\r\n")).await;
     client.expect_end(too_long).await;
 
     let most = "x".repeat((1 << 20) - 4);
     let mut client = Raw::connect(addr).await;
-    client
-        .send(format!(
-            "*2\r\n$4\r\nECHO\r\n${0}\r\n{most}\r\n",
-            most.len()
-        ))
-        .await;
-    client
-        .expect(&format!("${}\r\n{most}\r\n", most.len()))
-        .await;
+    client.send(format!("*2\r\n$4\r\nECHO\r\n${0}\r\n{most}\r\n", most.len())).await;
+    client.expect(&format!("${}\r\n{most}\r\n", most.len())).await;
 }
 
 #[tokio::test]
 async fn a_full_store_answers_oom_and_goes_on() {
-    let (_coordinator, addr) = start(Limits {
-        max_memory: 10_000,
-        ..Limits::default()
-    })
-    .await;
+    let (_coordinator, addr) = start(Limits { max_memory: 10_000, ..Limits::default() }).await;
     let oom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
     let big = "x".repeat(9_000);
     let mut client = Raw::connect(addr).await;
@@ -111,20 +93,13 @@ async fn a_full_store_answers_oom_and_goes_on() {
 #[tokio::test]
 async fn expired_keys_give_their_memory_back_without_being_asked_for() {
     let (_coordinator, addr) = start(Limits::default()).await;
-    Raw::connect(addr)
-        .await
-        .ask("SET a 1 PX 1", "+OK\r\n")
-        .await;
+    Raw::connect(addr).await.ask("SET a 1 PX 1", "+OK\r\n").await;
     until_info(addr, "used_memory", 0).await;
 }
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_not_read_from_and_then_closed() {
-    let (_coordinator, addr) = start(Limits {
-        stall: SHORT,
-        ..Limits::default()
-    })
-    .await;
+    let (_coordinator, addr) = start(Limits { stall: SHORT, ..Limits::default() }).await;
     let mut client = Raw::connect(addr).await;
     let echo = support::request(&["ECHO", &"x".repeat(64 * 1024)]);
     let mut taken = 0;
@@ -138,24 +113,14 @@ async fn a_client_that_never_reads_is_not_read_from_and_then_closed() {
         }
         false
     });
-    assert!(
-        ended.await,
-        "the server took {taken} bytes whose answers nobody read"
-    );
-    assert!(
-        taken < 64 << 20,
-        "the server took {taken} bytes whose answers nobody read"
-    );
+    assert!(ended.await, "the server took {taken} bytes whose answers nobody read");
+    assert!(taken < 64 << 20, "the server took {taken} bytes whose answers nobody read");
     Raw::connect(addr).await.ask("PING", "+PONG\r\n").await;
 }
 
 #[tokio::test]
 async fn a_half_sent_request_does_not_stay() {
-    let (_coordinator, addr) = start(Limits {
-        stall: SHORT,
-        ..Limits::default()
-    })
-    .await;
+    let (_coordinator, addr) = start(Limits { stall: SHORT, ..Limits::default() }).await;
     let mut idle = Raw::connect(addr).await;
     let mut slow = Raw::connect(addr).await;
     for byte in "*1\r\n$4\r\nPI".chars() {
@@ -168,31 +133,18 @@ async fn a_half_sent_request_does_not_stay() {
 
 #[tokio::test]
 async fn a_reply_that_is_too_large_ends_the_connection() {
-    let (_coordinator, addr) = start(Limits {
-        max_reply: 1000,
-        ..Limits::default()
-    })
-    .await;
+    let (_coordinator, addr) = start(Limits { max_reply: 1000, ..Limits::default() }).await;
     let mut client = Raw::connect(addr).await;
     let value = "x".repeat(600);
-    client
-        .ask(&format!("RPUSH l {value} {value}"), ":2\r\n")
-        .await;
+    client.ask(&format!("RPUSH l {value} {value}"), ":2\r\n").await;
     client.command("LRANGE l 0 -1").await;
     client.expect_end("").await;
-    Raw::connect(addr)
-        .await
-        .ask("LINDEX l 0", &format!("$600\r\n{value}\r\n"))
-        .await;
+    Raw::connect(addr).await.ask("LINDEX l 0", &format!("$600\r\n{value}\r\n")).await;
 }
 
 #[tokio::test]
 async fn a_blocked_client_cannot_pile_up_requests() {
-    let (_coordinator, addr) = start(Limits {
-        max_request: 10_000,
-        ..Limits::default()
-    })
-    .await;
+    let (_coordinator, addr) = start(Limits { max_request: 10_000, ..Limits::default() }).await;
     let mut client = Raw::connect(addr).await;
     client.send("BLPOP l 0\r\n").await;
     until_info(addr, "blocked_clients", 1).await;
@@ -232,9 +184,7 @@ async fn what_is_sent_behind_a_blocked_request_is_answered_after_it() {
     until_info(addr, "blocked_clients", 1).await;
     client.send("NG\r\n").await;
     Raw::connect(addr).await.ask("RPUSH l x", ":1\r\n").await;
-    client
-        .expect("*2\r\n$1\r\nl\r\n$1\r\nx\r\n+PONG\r\n+PONG\r\n")
-        .await;
+    client.expect("*2\r\n$1\r\nl\r\n$1\r\nx\r\n+PONG\r\n+PONG\r\n").await;
 }
 
 #[tokio::test]
@@ -252,9 +202,7 @@ async fn only_loopback_is_served() {
 #[tokio::test]
 async fn an_address_in_use_is_named() {
     let (_coordinator, addr) = start(Limits::default()).await;
-    let error = Coordinator::bind(addr, Limits::default())
-        .await
-        .unwrap_err();
+    let error = Coordinator::bind(addr, Limits::default()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on {addr}"));
 }
 
@@ -269,9 +217,7 @@ async fn shutdown_ends_idle_and_blocked_clients_and_frees_the_port() {
     soon("shutdown", coordinator.shutdown()).await;
     idle.expect_end("").await;
     blocked.expect_end("").await;
-    soon("bind again", Coordinator::bind(addr, Limits::default()))
-        .await
-        .unwrap();
+    soon("bind again", Coordinator::bind(addr, Limits::default())).await.unwrap();
 }
 
 #[tokio::test]
@@ -314,9 +260,7 @@ async fn the_runner_reads_and_drops_keys_itself() {
 async fn clients_are_listed_while_they_are_connected() {
     let (_coordinator, addr) = start(Limits::default()).await;
     let mut client = Raw::connect(addr).await;
-    client
-        .send("CLIENT SETNAME dialer\r\nCLIENT SETINFO lib-name mine\r\n")
-        .await;
+    client.send("CLIENT SETNAME dialer\r\nCLIENT SETINFO lib-name mine\r\n").await;
     client.expect("+OK\r\n+OK\r\n").await;
     let other = Raw::connect(addr).await;
     until_info(addr, "connected_clients", 3).await;
@@ -325,9 +269,6 @@ async fn clients_are_listed_while_they_are_connected() {
     let mut asking = Raw::connect(addr).await;
     asking.send("CLIENT LIST ID 1\r\nQUIT\r\n").await;
     let list = String::from_utf8(timeout(support::STEP, asking.rest()).await.unwrap()).unwrap();
-    assert!(
-        list.contains("id=1 addr=127.0.0.1:") && list.contains(" name=dialer "),
-        "{list}"
-    );
+    assert!(list.contains("id=1 addr=127.0.0.1:") && list.contains(" name=dialer "), "{list}");
     assert!(list.contains(" resp=2 lib-name=mine lib-ver="), "{list}");
 }

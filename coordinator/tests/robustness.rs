@@ -35,9 +35,8 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
     ];
     let request =
         (command, prop::collection::vec(argument, 0..5)).prop_map(|(command, arguments)| {
-            let words: Vec<&str> = std::iter::once(command)
-                .chain(arguments.iter().map(String::as_str))
-                .collect();
+            let words: Vec<&str> =
+                std::iter::once(command).chain(arguments.iter().map(String::as_str)).collect();
             support::request(&words)
         });
     let piece = prop_oneof![
@@ -66,34 +65,19 @@ async fn send_all(addr: SocketAddr, input: Vec<u8>) {
 /// Of this process, in bytes; 0 where the system does not tell.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok())
-        .unwrap_or_default()
-        * 4096
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
 }
 
 #[test]
 fn nothing_that_is_sent_harms_the_next_client() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let limits = Limits {
-        max_memory: MAX_MEMORY,
-        stall: Duration::from_secs(1),
-        ..Limits::default()
-    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let limits =
+        Limits { max_memory: MAX_MEMORY, stall: Duration::from_secs(1), ..Limits::default() };
     let coordinator = runtime.block_on(Coordinator::start(limits)).unwrap();
     let addr = coordinator.addr();
     let before = resident();
-    let config = Config {
-        cases: 300,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&any_input(), |input| {
         runtime.block_on(async {
             send_all(addr, input).await;
@@ -106,7 +90,5 @@ fn nothing_that_is_sent_harms_the_next_client() {
     outcome.unwrap();
     let growth = resident().saturating_sub(before);
     assert!(growth < MAX_GROWTH, "grew by {growth} bytes");
-    runtime
-        .block_on(async { timeout(support::STEP, coordinator.shutdown()).await })
-        .unwrap();
+    runtime.block_on(async { timeout(support::STEP, coordinator.shutdown()).await }).unwrap();
 }

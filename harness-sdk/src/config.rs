@@ -40,8 +40,8 @@ macro_rules! variables {
 
 variables! {
     IS_DIALER = "IS_DIALER", "", "true or false (1 or 0, in any case)", "required";
-    REDIS_ADDR = "REDIS_ADDR", "redis-addr", "host:port, or a redis:// URL", "redis:6379";
-    TEST_KEY = "TEST_KEY", "test-key", "1 to 64 of the characters A-Z a-z 0-9 . _ -", "none: un-namespaced keys";
+    REDIS_ADDR = "REDIS_ADDR", "", "host:port, or a redis:// URL", "redis:6379";
+    TEST_KEY = "TEST_KEY", "", "1 to 64 of the characters A-Z a-z 0-9 . _ -", "none: un-namespaced keys";
     TRANSPORT = "TRANSPORT", "transport", "tcp, ws, quic-v1, webtransport, webrtc-direct, https, quic, raw-tcp, raw-tls, raw-noise or raw-quic", "required";
     SECURE_CHANNEL = "SECURE_CHANNEL", "secure-channel", "noise or tls with tcp and ws; nothing, or null, with other transports", "required with tcp and ws";
     MUXER = "MUXER", "muxer", "yamux or mplex with tcp and ws; nothing, or null, with other transports", "required with tcp and ws";
@@ -165,15 +165,16 @@ impl Settings {
         variable: &Variable,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, Invalid> {
-        self.read(variable, parse)?.ok_or_else(|| Invalid::Missing {
-            name: variable.name.to_owned(),
-            accepts: variable.accepts,
-        })
+        self.read(variable, parse)?.ok_or(Invalid::missing(variable))
     }
 
     fn invalid(&self, variable: &Variable, value: String) -> Invalid {
-        let origin = self.values.get(variable.name).map_or(variable.name, |raw| &raw.origin);
-        Invalid::Value { name: origin.to_owned(), value, accepts: variable.accepts }
+        Invalid::Value { name: self.origin(variable), value, accepts: variable.accepts }
+    }
+
+    /// How the user knows a setting: the flag that gave it, or its variable.
+    fn origin(&self, variable: &Variable) -> String {
+        self.values.get(variable.name).map_or(variable.name, |raw| &raw.origin).to_owned()
     }
 }
 
@@ -202,6 +203,12 @@ pub enum Invalid {
     /// Settings that are accepted alone but not together.
     #[error("{0}")]
     Combination(String),
+}
+
+impl Invalid {
+    fn missing(variable: &Variable) -> Self {
+        Self::Missing { name: variable.name.to_owned(), accepts: variable.accepts }
+    }
 }
 
 impl From<Invalid> for Failure {
@@ -306,17 +313,12 @@ fn read_stack(settings: &Settings) -> Result<Stack, Invalid> {
         [(&SECURE_CHANNEL, secure_channel.is_some()), (&MUXER, muxer.is_some())]
     {
         match (transport.is_layered(), present) {
-            (true, false) => {
-                return Err(Invalid::Missing {
-                    name: variable.name.to_owned(),
-                    accepts: variable.accepts,
-                });
-            }
+            (true, false) => return Err(Invalid::missing(variable)),
             (false, true) => {
                 let value = settings.get(variable).unwrap_or_default();
                 return Err(Invalid::Combination(format!(
                     "{}: \"{value}\" is not accepted with transport {transport}, which brings its own; leave it out",
-                    variable.name,
+                    settings.origin(variable),
                 )));
             }
             _ => {}
@@ -337,7 +339,7 @@ fn read_plan(settings: &Settings) -> Result<Plan, Invalid> {
             (Some(0), None) if iterations > 0 => {
                 return Err(Invalid::Combination(format!(
                     "{}: 0 bytes take no time that could be measured; give a size, or DURATION, or 0 iterations",
-                    bytes.name,
+                    settings.origin(bytes),
                 )));
             }
             (Some(bytes), _) => Amount::Bytes(bytes),

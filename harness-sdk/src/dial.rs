@@ -102,10 +102,18 @@ async fn measure<N: Node>(
     address: Option<String>,
     run: &mut Run,
 ) -> Result<(), Failure> {
-    run.phase = Some(Phase::Dial);
     let connection = match address {
-        Some(address) => connect(node, config, &address).await?,
-        None => meet(node, config, &mut Meeting::new(config)?).await?,
+        Some(address) => {
+            run.phase = Some(Phase::Dial);
+            connect(node, config, &address).await?
+        }
+        None => {
+            run.phase = Some(Phase::Coordination);
+            let mut meeting = Meeting::new(config)?;
+            let first = meeting.first().await?;
+            run.phase = Some(Phase::Dial);
+            meet(node, config, &mut meeting, first).await?
+        }
     };
     run.details = connection.details();
     let result = plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await;
@@ -119,8 +127,8 @@ async fn meet<N: Node, S: Store>(
     node: &N,
     config: &Config,
     meeting: &mut Meeting<S>,
+    mut address: String,
 ) -> Result<N::Connection, Failure> {
-    let mut address = meeting.first().await?;
     loop {
         tracing::debug!("dialing {address}");
         let dialed = tokio::select! {

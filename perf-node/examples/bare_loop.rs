@@ -1,6 +1,6 @@
 //! The bound that `scripts/bench` holds the node against: the same libp2p transport and upgrades,
-//! and nothing else. No Swarm, no harness, no protocol negotiated on streams: a plain write loop and
-//! a plain read loop around the muxer.
+//! and nothing else. No Swarm and no harness: a plain write loop and a plain read loop on streams that
+//! agree on their protocol as the Swarm's do (multistream-select V1).
 //!
 //! ```text
 //! bare_loop listen tcp noise yamux              prints its multiaddr, serves until killed
@@ -21,10 +21,14 @@ use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt, SubstreamBox};
 use libp2p::core::transport::{DialOpts, ListenerId, PortUse, TransportEvent};
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, Transport};
+use multistream_select::{Negotiated, Version, dialer_select_proto, listener_select_proto};
 use perf_node::{runtime, stacks};
 use tokio::sync::{mpsc, oneshot};
 
+type Stream = Negotiated<SubstreamBox>;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const PROTOCOL: &str = perf_protocol::PROTOCOL_NAME;
 
 /// As large as what the node writes and reads at once.
 const BLOCK: usize = 256 * 1024;
@@ -87,15 +91,16 @@ async fn next_stream(muxer: &mut StreamMuxerBox) -> std::io::Result<SubstreamBox
     .await
 }
 
-async fn serve(mut stream: SubstreamBox) -> std::io::Result<()> {
+async fn serve(stream: SubstreamBox) -> Result<()> {
+    let (_, mut stream) = listener_select_proto(stream, [PROTOCOL]).await?;
     let mut header = [0; 8];
     stream.read_exact(&mut header).await?;
     let mut block = vec![7; BLOCK];
     while stream.read(&mut block).await? > 0 {}
-    write(&mut stream, &block, u64::from_be_bytes(header)).await
+    Ok(write(&mut stream, &block, u64::from_be_bytes(header)).await?)
 }
 
-async fn write(stream: &mut SubstreamBox, block: &[u8], mut left: u64) -> std::io::Result<()> {
+async fn write(stream: &mut Stream, block: &[u8], mut left: u64) -> std::io::Result<()> {
     while left > 0 {
         let most = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         left -= stream.write(&block[..most]).await? as u64;
@@ -168,7 +173,7 @@ async fn exchange(open: &mpsc::Sender<Open>, upload: u64, download: u64) -> Resu
     let start = Instant::now();
     let (request, opened) = oneshot::channel();
     open.send(request).await.map_err(|_| "the connection is gone")?;
-    let mut stream = opened.await?;
+    let (_, mut stream) = dialer_select_proto(opened.await?, [PROTOCOL], Version::V1).await?;
     stream.write_all(&download.to_be_bytes()).await?;
     write(&mut stream, &block, upload).await?;
     let mut received = 0;

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings, Variable};
 use harness_sdk::{Class, Failure, Format, Outcome, Phase, exit};
 use libp2p::Multiaddr;
@@ -184,6 +185,10 @@ pub fn invocation(
     match arguments.command {
         Some(Command::Listen(flags)) => listen(flags, environment),
         Some(Command::Dial(flags)) => dial(flags, environment),
+        None if environment.get(&config::IS_DIALER).is_none() => {
+            let told = "no subcommand, and IS_DIALER is not set: nothing says what to do";
+            Err(Refused::Arguments(Arguments::command().error(ErrorKind::MissingSubcommand, told)))
+        }
         None => {
             let role = environment.role();
             Config::from_contract(&environment)
@@ -202,8 +207,10 @@ pub fn explain(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
+    // One line of what clap says before it comes to tips and usage.
+    let told: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let told = told.join(" ");
+    let message = told.strip_prefix("error: ").unwrap_or(&told);
     let failure = Failure::new(Class::Usage, Phase::Configuration, message);
     exit(&Outcome::from_result(Err(failure)), Format::Yaml)
 }
@@ -277,7 +284,6 @@ fn with_stack(settings: Settings, flags: &StackFlags) -> Settings {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
     use harness_sdk::plan::Amount;
 
     use super::*;

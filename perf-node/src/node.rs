@@ -48,6 +48,8 @@ impl Node for PerfNode {
     }
 
     async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
+        // Made now, not in the first sample.
+        perf_protocol::block();
         let keypair = identity::load(config.identity.as_deref())?;
         let (transport, _) = stacks::transport(&config.stack, &keypair)?;
         let answer = listener::answer(config.stall);
@@ -60,6 +62,8 @@ impl Node for PerfNode {
     }
 
     async fn dial(&self, config: &Config, address: &str) -> Result<PerfConnection, BoxError> {
+        // Made now, not in the first sample.
+        perf_protocol::block();
         let keypair = identity::load(config.identity.as_deref())
             .map_err(|error| with_class(Class::Environment, &error))?;
         let address = parse(address, &config.stack)?;

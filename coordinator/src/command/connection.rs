@@ -66,19 +66,13 @@ pub(super) fn select(args: &mut Args<'_>) -> Result<Command, CommandError> {
 pub(super) fn auth(args: &mut Args<'_>) -> Result<Command, CommandError> {
     match args.remaining().as_slice() {
         [_password] => Ok(Command::Auth { user: None }),
-        [user, _password] => Ok(Command::Auth {
-            user: Some(user.clone()),
-        }),
+        [user, _password] => Ok(Command::Auth { user: Some(user.clone()) }),
         _ => Err(CommandError::Syntax),
     }
 }
 
 pub(super) fn hello(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    let mut hello = Hello {
-        protocol: None,
-        user: None,
-        name: None,
-    };
+    let mut hello = Hello { protocol: None, user: None, name: None };
     if let Some(version) = args.optional() {
         hello.protocol = Some(match integer::parse(version) {
             None => return Err(CommandError::ProtocolVersionNotAnInteger),
@@ -130,10 +124,7 @@ pub(super) fn client_list(args: &mut Args<'_>) -> Result<Command, CommandError> 
     let Some(option) = args.optional() else {
         return Ok(Command::ClientList(ListFilter::All));
     };
-    let filter = match (
-        option.to_ascii_uppercase().as_slice(),
-        args.remaining().as_slice(),
-    ) {
+    let filter = match (option.to_ascii_uppercase().as_slice(), args.remaining().as_slice()) {
         (b"TYPE", [kind]) => match kind.to_ascii_lowercase().as_slice() {
             b"normal" => ListFilter::All,
             b"master" | b"replica" | b"slave" | b"pubsub" => ListFilter::None,

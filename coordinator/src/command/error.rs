@@ -54,22 +54,13 @@ impl CommandError {
                 break;
             }
             let room = MAX_ECHO - shown.len();
-            shown.push_str(&format!(
-                "'{}' ",
-                echo(&argument[..argument.len().min(room)])
-            ));
+            shown.push_str(&format!("'{}' ", echo(&argument[..argument.len().min(room)])));
         }
-        Self::UnknownCommand {
-            name: echo(name),
-            arguments: shown,
-        }
+        Self::UnknownCommand { name: echo(name), arguments: shown }
     }
 
     pub(super) fn unknown_subcommand(container: &str, name: &[u8]) -> Self {
-        Self::UnknownSubcommand {
-            container: container.to_ascii_uppercase(),
-            name: echo(name),
-        }
+        Self::UnknownSubcommand { container: container.to_ascii_uppercase(), name: echo(name) }
     }
 }
 

@@ -96,9 +96,7 @@ fn keys(command: KeyCommand) -> Result<Command, CommandError> {
 }
 
 pub(super) fn get(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Get {
-        key: args.required()?,
-    })
+    keys(KeyCommand::Get { key: args.required()? })
 }
 
 /// The unit of a `SET` option that takes an amount of time, in milliseconds.
@@ -135,24 +133,13 @@ pub(super) fn set(args: &mut Args<'_>) -> Result<Command, CommandError> {
         None => SetExpiry::None,
         Some((unit, amount)) => SetExpiry::After(expire_time(&amount, unit, "set")?),
     };
-    keys(KeyCommand::Set {
-        key,
-        value,
-        options,
-    })
+    keys(KeyCommand::Set { key, value, options })
 }
 
 pub(super) fn setex(args: &mut Args<'_>) -> Result<Command, CommandError> {
     let (key, amount, value) = (args.required()?, args.required()?, args.required()?);
     let expiry = SetExpiry::After(expire_time(&amount, Unit::Seconds, "setex")?);
-    keys(KeyCommand::Set {
-        key,
-        value,
-        options: SetOptions {
-            expiry,
-            ..SetOptions::default()
-        },
-    })
+    keys(KeyCommand::Set { key, value, options: SetOptions { expiry, ..SetOptions::default() } })
 }
 
 fn expire_time(amount: &[u8], unit: Unit, command: &'static str) -> Result<Duration, CommandError> {
@@ -161,22 +148,15 @@ fn expire_time(amount: &[u8], unit: Unit, command: &'static str) -> Result<Durat
 }
 
 pub(super) fn setnx(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::SetNx {
-        key: args.required()?,
-        value: args.required()?,
-    })
+    keys(KeyCommand::SetNx { key: args.required()?, value: args.required()? })
 }
 
 pub(super) fn del(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Del {
-        keys: args.remaining(),
-    })
+    keys(KeyCommand::Del { keys: args.remaining() })
 }
 
 pub(super) fn exists(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Exists {
-        keys: args.remaining(),
-    })
+    keys(KeyCommand::Exists { keys: args.remaining() })
 }
 
 pub(super) fn expire(args: &mut Args<'_>) -> Result<Command, CommandError> {
@@ -196,15 +176,11 @@ pub(super) fn expire(args: &mut Args<'_>) -> Result<Command, CommandError> {
 }
 
 pub(super) fn ttl(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Ttl {
-        key: args.required()?,
-    })
+    keys(KeyCommand::Ttl { key: args.required()? })
 }
 
 pub(super) fn kind(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Type {
-        key: args.required()?,
-    })
+    keys(KeyCommand::Type { key: args.required()? })
 }
 
 pub(super) fn lpush(args: &mut Args<'_>) -> Result<Command, CommandError> {
@@ -216,11 +192,7 @@ pub(super) fn rpush(args: &mut Args<'_>) -> Result<Command, CommandError> {
 }
 
 fn push(args: &mut Args<'_>, end: End) -> Result<Command, CommandError> {
-    keys(KeyCommand::Push {
-        key: args.required()?,
-        values: args.remaining(),
-        end,
-    })
+    keys(KeyCommand::Push { key: args.required()?, values: args.remaining(), end })
 }
 
 pub(super) fn lpop(args: &mut Args<'_>) -> Result<Command, CommandError> {
@@ -248,26 +220,16 @@ fn pop(args: &mut Args<'_>, end: End, name: &str) -> Result<Command, CommandErro
 
 pub(super) fn lindex(args: &mut Args<'_>) -> Result<Command, CommandError> {
     // Redis looks at the key first and reads the position only where there is a list.
-    keys(KeyCommand::Index {
-        key: args.required()?,
-        position: args.required()?,
-    })
+    keys(KeyCommand::Index { key: args.required()?, position: args.required()? })
 }
 
 pub(super) fn lrange(args: &mut Args<'_>) -> Result<Command, CommandError> {
-    keys(KeyCommand::Range {
-        key: args.required()?,
-        start: args.integer()?,
-        stop: args.integer()?,
-    })
+    keys(KeyCommand::Range { key: args.required()?, start: args.integer()?, stop: args.integer()? })
 }
 
 pub(super) fn blpop(args: &mut Args<'_>) -> Result<Command, CommandError> {
     let timeout = timeout(&args.last()?)?;
-    Ok(Command::BlockingPop(BlockingPop {
-        keys: args.remaining(),
-        timeout,
-    }))
+    Ok(Command::BlockingPop(BlockingPop { keys: args.remaining(), timeout }))
 }
 
 /// Seconds with a fraction, rounded up to a millisecond; 0 is for ever.
@@ -284,7 +246,5 @@ fn timeout(text: &[u8]) -> Result<Option<Duration>, CommandError> {
         return Ok(None);
     }
     let rounded = Duration::try_from_secs_f64((seconds * 1000.0).ceil() / 1000.0);
-    rounded
-        .map(Some)
-        .map_err(|_| CommandError::TimeoutOutOfRange)
+    rounded.map(Some).map_err(|_| CommandError::TimeoutOutOfRange)
 }

@@ -104,10 +104,7 @@ mod tests {
     fn names_and_options_are_read_in_any_case() {
         assert!(matches!(parse("pInG"), Ok(Command::Ping(None))));
         assert!(matches!(parse("cLiEnT iD"), Ok(Command::ClientId)));
-        assert!(matches!(
-            parse("set a b eX 10 nX"),
-            Ok(Command::Keys(KeyCommand::Set { .. }))
-        ));
+        assert!(matches!(parse("set a b eX 10 nX"), Ok(Command::Keys(KeyCommand::Set { .. }))));
     }
 
     #[test]
@@ -118,19 +115,10 @@ mod tests {
             Err(error) => Err(error.to_string()),
         };
         assert_eq!(timeout("BLPOP a b 0"), Ok(None));
-        assert_eq!(
-            timeout("BLPOP a 1.5"),
-            Ok(Some(Duration::from_millis(1500)))
-        );
+        assert_eq!(timeout("BLPOP a 1.5"), Ok(Some(Duration::from_millis(1500))));
         assert_eq!(timeout("BLPOP a 1e-9"), Ok(Some(Duration::from_millis(1))));
-        assert_eq!(
-            timeout("BLPOP a inf"),
-            Err("ERR timeout is out of range".to_owned())
-        );
-        assert_eq!(
-            timeout("BLPOP a 1e300"),
-            Err("ERR timeout is out of range".to_owned())
-        );
+        assert_eq!(timeout("BLPOP a inf"), Err("ERR timeout is out of range".to_owned()));
+        assert_eq!(timeout("BLPOP a 1e300"), Err("ERR timeout is out of range".to_owned()));
     }
 
     proptest! {

@@ -24,9 +24,7 @@ pub(crate) struct Spec {
 impl Spec {
     /// The command called `name`, in any case.
     pub(super) fn find(table: &'static [Self], name: &[u8]) -> Option<&'static Self> {
-        table
-            .iter()
-            .find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
+        table.iter().find(|spec| spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// Reads the arguments of `request` behind its first `names` words, if there are as many as the arity says.
@@ -37,11 +35,7 @@ impl Spec {
         names: usize,
     ) -> Result<Command, CommandError> {
         let wanted = self.arity.unsigned_abs();
-        let fits = if self.arity < 0 {
-            request.len() >= wanted
-        } else {
-            request.len() == wanted
-        };
+        let fits = if self.arity < 0 { request.len() >= wanted } else { request.len() == wanted };
         if !fits {
             return Err(CommandError::WrongArity(full_name.to_owned()));
         }
@@ -67,24 +61,14 @@ const fn spec(
     keys: (i64, i64, i64),
     parse: Parse,
 ) -> Spec {
-    Spec {
-        name,
-        arity,
-        flags,
-        keys,
-        subcommands: &[],
-        parse,
-    }
+    Spec { name, arity, flags, keys, subcommands: &[], parse }
 }
 
 /// In alphabetical order.
 pub(crate) const COMMANDS: &[Spec] = &[
     spec("auth", -2, SERVER, NO_KEYS, connection::auth),
     spec("blpop", -3, BLOCK, ALL_KEYS_BUT_LAST, keys::blpop),
-    Spec {
-        subcommands: CLIENT,
-        ..spec("client", -2, SERVER, NO_KEYS, connection::container)
-    },
+    Spec { subcommands: CLIENT, ..spec("client", -2, SERVER, NO_KEYS, connection::container) },
     Spec {
         subcommands: COMMAND,
         ..spec("command", -1, SERVER, NO_KEYS, connection::command_table)

@@ -14,9 +14,7 @@ pub(crate) const STEP: Duration = Duration::from_secs(5);
 
 /// Fails the test where `future` takes longer than [`STEP`].
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(STEP, future)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not done after {STEP:?}"))
+    timeout(STEP, future).await.unwrap_or_else(|_| panic!("{what}: not done after {STEP:?}"))
 }
 
 /// The words as a request: an array of bulk strings.
@@ -37,23 +35,18 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        soon("send", self.0.write_all(bytes.as_ref()))
-            .await
-            .unwrap();
+        soon("send", self.0.write_all(bytes.as_ref())).await.unwrap();
     }
 
     /// Sends the blank-separated words of `line`.
     pub(crate) async fn command(&mut self, line: &str) {
-        self.send(request(&line.split(' ').collect::<Vec<_>>()))
-            .await;
+        self.send(request(&line.split(' ').collect::<Vec<_>>())).await;
     }
 
     /// The next bytes have to be `expected`.
     pub(crate) async fn expect(&mut self, expected: &str) {
         let mut received = vec![0; expected.len()];
-        soon(expected, self.0.read_exact(&mut received))
-            .await
-            .unwrap();
+        soon(expected, self.0.read_exact(&mut received)).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&received), expected);
     }
 
@@ -80,12 +73,8 @@ pub(crate) async fn info(addr: SocketAddr, field: &str) -> usize {
     let mut client = Raw::connect(addr).await;
     client.send("INFO\r\nQUIT\r\n").await;
     let text = String::from_utf8(client.rest().await).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    line.unwrap_or_else(|| panic!("no {field} in {text}"))
-        .parse()
-        .unwrap()
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {field} in {text}")).parse().unwrap()
 }
 
 /// Waits until a field of `INFO` has the value.

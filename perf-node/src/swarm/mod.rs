@@ -2,16 +2,17 @@
 
 mod behaviour;
 mod handler;
+mod spoken;
 
 use std::time::Duration;
 
 use libp2p::identify;
 use libp2p::identity::Keypair;
-use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::{Config, Swarm};
 
 pub use behaviour::{Behaviour, Event};
 pub use handler::{Answer, OpenError, Streams};
+pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
 
 use crate::stacks::BoxedTransport;
 
@@ -21,16 +22,6 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Identify has its say once a connection, and never in the middle of a measurement.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
-
-/// What the node speaks: perf, and identify because every libp2p peer asks it of every other, and
-/// Go's and JavaScript's new streams wait for the answer.
-#[derive(NetworkBehaviour)]
-pub struct NodeBehaviour {
-    /// /perf/1.0.0.
-    pub perf: Behaviour,
-    /// /ipfs/id/1.0.0.
-    pub identify: identify::Behaviour,
-}
 
 /// A swarm over `transport` that opens perf streams, and answers them with `answer`.
 pub fn build(transport: BoxedTransport, keypair: &Keypair, answer: Answer) -> Swarm<NodeBehaviour> {

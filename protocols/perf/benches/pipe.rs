@@ -68,9 +68,7 @@ fn download(c: &mut Criterion) {
 
 fn probe(c: &mut Criterion) {
     let mut buffers = [ReadBuffer::new(), ReadBuffer::new()];
-    c.bench_function("probe", |b| {
-        b.iter(|| assert!(exchange(1, 1, 4096, &mut buffers).is_ok()))
-    });
+    c.bench_function("probe", |b| b.iter(|| assert!(exchange(1, 1, 4096, &mut buffers).is_ok())));
 }
 
 criterion_group! {

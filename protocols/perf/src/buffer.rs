@@ -48,9 +48,6 @@ mod tests {
     fn is_as_long_as_asked() {
         assert_eq!(ReadBuffer::new().as_mut_slice().len(), READ_BUFFER_LEN);
         assert_eq!(ReadBuffer::default().as_mut_slice().len(), READ_BUFFER_LEN);
-        assert_eq!(
-            ReadBuffer::with_len(NonZeroUsize::MIN).as_mut_slice().len(),
-            1
-        );
+        assert_eq!(ReadBuffer::with_len(NonZeroUsize::MIN).as_mut_slice().len(), 1);
     }
 }

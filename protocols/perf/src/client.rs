@@ -77,10 +77,8 @@ where
     }
     while !payload.is_done() {
         let chunk = payload.chunk();
-        let written = watching(stream, payload.sent(), |stream, cx| {
-            poll_write(stream, cx, chunk)
-        })
-        .await?;
+        let written =
+            watching(stream, payload.sent(), |stream, cx| poll_write(stream, cx, chunk)).await?;
         payload.advance(written);
         progress.sent(written as u64);
     }
@@ -102,10 +100,8 @@ where
     let first = &first[..HEADER_LEN + with_header];
     let mut written = 0;
     while written < HEADER_LEN {
-        written += watching(stream, 0, |stream, cx| {
-            poll_write(stream, cx, &first[written..])
-        })
-        .await?;
+        written +=
+            watching(stream, 0, |stream, cx| poll_write(stream, cx, &first[written..])).await?;
     }
     Ok(written - HEADER_LEN)
 }
@@ -184,15 +180,10 @@ where
             break;
         }
         progress.received(read);
-        left = left
-            .checked_sub(read)
-            .ok_or(Error::LongAnswer { expected })?;
+        left = left.checked_sub(read).ok_or(Error::LongAnswer { expected })?;
     }
     if left > 0 {
-        return Err(Error::ShortAnswer {
-            expected,
-            received: expected - left,
-        });
+        return Err(Error::ShortAnswer { expected, received: expected - left });
     }
     Ok(())
 }
@@ -216,13 +207,7 @@ mod tests {
         assert!(run(&mut stream, 1).is_ok());
         assert_eq!(
             stream.calls,
-            [
-                Call::Write(9),
-                Call::Flush,
-                Call::Read,
-                Call::Close,
-                Call::Read
-            ]
+            [Call::Write(9), Call::Flush, Call::Read, Call::Close, Call::Read]
         );
     }
 
@@ -232,13 +217,7 @@ mod tests {
         assert!(run(&mut stream, 0).is_ok());
         assert_eq!(
             stream.calls,
-            [
-                Call::Write(8),
-                Call::Flush,
-                Call::Read,
-                Call::Close,
-                Call::Read
-            ]
+            [Call::Write(8), Call::Flush, Call::Read, Call::Close, Call::Read]
         );
     }
 
@@ -246,14 +225,7 @@ mod tests {
     fn does_not_read_while_writing_goes_on() {
         let mut stream = Recorder::default();
         assert!(run(&mut stream, 100 * WRITE_LEN as u64).is_ok());
-        assert_eq!(
-            stream
-                .calls
-                .iter()
-                .filter(|call| **call == Call::Read)
-                .count(),
-            2
-        );
+        assert_eq!(stream.calls.iter().filter(|call| **call == Call::Read).count(), 2);
     }
 
     #[test]
@@ -265,21 +237,14 @@ mod tests {
 
     #[test]
     fn an_end_while_writing_waits_is_an_early_end() {
-        let mut stream = Recorder {
-            takes: Some(1),
-            ..Recorder::default()
-        };
+        let mut stream = Recorder { takes: Some(1), ..Recorder::default() };
         let sent = (FIRST_WRITE_LEN - HEADER_LEN) as u64;
         assert!(matches!(run(&mut stream, 1 << 20), Err(Error::EarlyEnd { sent: s }) if s == sent));
     }
 
     #[test]
     fn a_reset_that_reads_as_an_end_is_still_a_reset() {
-        let mut stream = Recorder {
-            takes: Some(1),
-            reset: true,
-            ..Recorder::default()
-        };
+        let mut stream = Recorder { takes: Some(1), reset: true, ..Recorder::default() };
         assert!(matches!(run(&mut stream, 1 << 20), Err(Error::Reset(_))));
     }
 }

@@ -40,10 +40,7 @@ impl HeaderDecoder {
     /// A decoder that has seen nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; HEADER_LEN],
-            filled: 0,
-        }
+        Self { bytes: [0; HEADER_LEN], filled: 0 }
     }
 
     /// Takes what `input` holds of the header, and no more. Once complete, it stays so and consumes
@@ -56,10 +53,7 @@ impl HeaderDecoder {
         if self.filled < HEADER_LEN {
             return Decoded::Incomplete;
         }
-        Decoded::Complete {
-            requested: u64::from_be_bytes(self.bytes),
-            consumed,
-        }
+        Decoded::Complete { requested: u64::from_be_bytes(self.bytes), consumed }
     }
 
     /// What the header said, now that the stream has ended.
@@ -69,9 +63,7 @@ impl HeaderDecoder {
     /// [`Error::TruncatedHeader`] where fewer than [`HEADER_LEN`] bytes had arrived.
     pub const fn finish(&self) -> Result<u64, Error> {
         if self.filled < HEADER_LEN {
-            return Err(Error::TruncatedHeader {
-                received: self.filled,
-            });
+            return Err(Error::TruncatedHeader { received: self.filled });
         }
         Ok(u64::from_be_bytes(self.bytes))
     }
@@ -83,23 +75,14 @@ mod tests {
 
     #[test]
     fn big_endian_on_the_wire() {
-        assert_eq!(
-            encode_header(0x0102_0304_0506_0708),
-            [1, 2, 3, 4, 5, 6, 7, 8]
-        );
+        assert_eq!(encode_header(0x0102_0304_0506_0708), [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(encode_header(1), [0, 0, 0, 0, 0, 0, 0, 1]);
     }
 
     #[test]
     fn leaves_the_payload_alone() {
         let decoded = HeaderDecoder::new().decode(&[0, 0, 0, 0, 0, 0, 1, 0, 9, 9]);
-        assert_eq!(
-            decoded,
-            Decoded::Complete {
-                requested: 256,
-                consumed: 8
-            }
-        );
+        assert_eq!(decoded, Decoded::Complete { requested: 256, consumed: 8 });
     }
 
     #[test]
@@ -108,10 +91,7 @@ mod tests {
         assert_eq!(decoder.decode(&[]), Decoded::Incomplete);
         assert_eq!(
             decoder.decode(&u64::MAX.to_be_bytes()),
-            Decoded::Complete {
-                requested: u64::MAX,
-                consumed: 8
-            }
+            Decoded::Complete { requested: u64::MAX, consumed: 8 }
         );
     }
 
@@ -119,27 +99,15 @@ mod tests {
     fn stays_complete() {
         let mut decoder = HeaderDecoder::new();
         decoder.decode(&encode_header(5));
-        assert_eq!(
-            decoder.decode(&[1, 2, 3]),
-            Decoded::Complete {
-                requested: 5,
-                consumed: 0
-            }
-        );
+        assert_eq!(decoder.decode(&[1, 2, 3]), Decoded::Complete { requested: 5, consumed: 0 });
         assert!(matches!(decoder.finish(), Ok(5)));
     }
 
     #[test]
     fn an_end_inside_the_header_is_an_error() {
         let mut decoder = HeaderDecoder::new();
-        assert!(matches!(
-            decoder.finish(),
-            Err(Error::TruncatedHeader { received: 0 })
-        ));
+        assert!(matches!(decoder.finish(), Err(Error::TruncatedHeader { received: 0 })));
         decoder.decode(&[0; 7]);
-        assert!(matches!(
-            decoder.finish(),
-            Err(Error::TruncatedHeader { received: 7 })
-        ));
+        assert!(matches!(decoder.finish(), Err(Error::TruncatedHeader { received: 7 })));
     }
 }

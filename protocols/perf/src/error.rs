@@ -91,10 +91,7 @@ mod tests {
             io::ErrorKind::NotConnected,
             io::ErrorKind::WriteZero,
         ] {
-            assert!(
-                matches!(Error::from(io::Error::from(kind)), Error::Reset(_)),
-                "{kind}"
-            );
+            assert!(matches!(Error::from(io::Error::from(kind)), Error::Reset(_)), "{kind}");
         }
     }
 
@@ -102,9 +99,6 @@ mod tests {
     fn other_failures_keep_their_source() {
         let error = Error::from(io::Error::new(io::ErrorKind::InvalidData, "decrypt"));
         assert!(matches!(error, Error::Io(_)));
-        assert_eq!(
-            error.source().map(ToString::to_string).as_deref(),
-            Some("decrypt")
-        );
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("decrypt"));
     }
 }

@@ -18,12 +18,7 @@ impl Payload {
     /// A payload of `len` bytes, from its beginning.
     #[must_use]
     pub fn new(len: u64) -> Self {
-        Self {
-            block: block(),
-            start: 0,
-            sent: 0,
-            left: len,
-        }
+        Self { block: block(), start: 0, sent: 0, left: len }
     }
 
     /// The bytes to offer to the next write: [`WRITE_LEN`] of them, or all that are left. Empty at

@@ -71,9 +71,6 @@ mod tests {
         let log = Log::default();
         let object: &dyn Progress = &log;
         report(object);
-        assert_eq!(
-            *log.0.borrow(),
-            [("opened", 0), ("sent", 1), ("received", 2)]
-        );
+        assert_eq!(*log.0.borrow(), [("opened", 0), ("sent", 1), ("received", 2)]);
     }
 }

@@ -33,10 +33,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     fn writes(&self) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| matches!(call, Call::Write(_)))
-            .count()
+        self.calls.iter().filter(|call| matches!(call, Call::Write(_))).count()
     }
 }
 
@@ -55,11 +52,7 @@ impl AsyncRead for Recorder {
             return Poll::Ready(Ok(len));
         }
         let ended = this.closed || this.takes.is_some_and(|takes| this.writes() > takes);
-        if ended {
-            Poll::Ready(Ok(0))
-        } else {
-            Poll::Pending
-        }
+        if ended { Poll::Ready(Ok(0)) } else { Poll::Pending }
     }
 }
 

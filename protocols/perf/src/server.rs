@@ -44,10 +44,7 @@ where
     // yamux does).
     stream.flush().await?;
     stream.close().await?;
-    Ok(Served {
-        received,
-        sent: requested,
-    })
+    Ok(Served { received, sent: requested })
 }
 
 /// Reads to the end. Returns the number of bytes asked for, and that of bytes uploaded.
@@ -104,27 +101,12 @@ mod tests {
 
     #[test]
     fn the_answer_is_flushed_before_the_close() {
-        let mut stream = Recorder {
-            request: Some(encode_header(3).into()),
-            ..Recorder::default()
-        };
+        let mut stream = Recorder { request: Some(encode_header(3).into()), ..Recorder::default() };
         let served = block_on(serve(&mut stream, &(), &mut ReadBuffer::new()));
-        assert_eq!(
-            served.ok(),
-            Some(Served {
-                received: 0,
-                sent: 3
-            })
-        );
+        assert_eq!(served.ok(), Some(Served { received: 0, sent: 3 }));
         assert_eq!(
             stream.calls,
-            [
-                Call::Read,
-                Call::Read,
-                Call::Write(3),
-                Call::Flush,
-                Call::Close
-            ]
+            [Call::Read, Call::Read, Call::Write(3), Call::Flush, Call::Close]
         );
     }
 }

@@ -35,10 +35,7 @@ mod tests {
         let waker = noop_waker();
         let mut cx = Context::from_waker(&waker);
         let mut full = Cursor::new(vec![0; 2].into_boxed_slice());
-        assert!(matches!(
-            poll_write(Pin::new(&mut full), &mut cx, b"abc"),
-            Poll::Ready(Ok(2))
-        ));
+        assert!(matches!(poll_write(Pin::new(&mut full), &mut cx, b"abc"), Poll::Ready(Ok(2))));
         let Poll::Ready(Err(error)) = poll_write(Pin::new(&mut full), &mut cx, b"c") else {
             panic!("nothing was written, and no error");
         };

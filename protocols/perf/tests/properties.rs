@@ -300,11 +300,7 @@ fn against_server(
 ) -> Result<(), Error> {
     let (near, far) = duplex(capacity);
     let mut buffer = ReadBuffer::new();
-    block_on(future::join(
-        request(near, upload, download, &(), &mut buffer),
-        server(far),
-    ))
-    .0
+    block_on(future::join(request(near, upload, download, &(), &mut buffer), server(far))).0
 }
 
 /// The server's outcome against a client of our own, and what it counted.
@@ -321,11 +317,7 @@ fn against_client(
 
 /// Sends one byte, or ends without one.
 async fn speak_early(server: &mut End, ends: bool) -> TestCaseResult {
-    let spoken = if ends {
-        server.close().await
-    } else {
-        server.write_all(&[1]).await
-    };
+    let spoken = if ends { server.close().await } else { server.write_all(&[1]).await };
     prop_assert!(spoken.is_ok(), "{spoken:?}");
     Ok(())
 }
@@ -333,10 +325,7 @@ async fn speak_early(server: &mut End, ends: bool) -> TestCaseResult {
 /// Reads until the client, which has to notice, drops its end.
 async fn read_to_reset(mut server: End) {
     let end = server.read_to_end(&mut Vec::new()).await;
-    assert!(
-        end.is_err(),
-        "the client closed as if nothing had been said"
-    );
+    assert!(end.is_err(), "the client closed as if nothing had been said");
 }
 
 fn assert_early(outcome: Result<(), Error>, ends: bool) -> TestCaseResult {

@@ -14,10 +14,6 @@ fn futures_are_send() {
     // A cursor reads nothing beyond what is written: an end, before the request has ended.
     let asked = spawnable(request(Cursor::new(Vec::new()), 0, 0, &(), &mut buffer));
     assert!(matches!(asked, Err(Error::EarlyEnd { sent: 0 })));
-    let served = spawnable(serve(
-        Cursor::new(Vec::from(encode_header(0))),
-        &(),
-        &mut buffer,
-    ));
+    let served = spawnable(serve(Cursor::new(Vec::from(encode_header(0))), &(), &mut buffer));
     assert!(served.is_ok());
 }

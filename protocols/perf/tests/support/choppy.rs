@@ -26,11 +26,7 @@ pub(crate) struct Choppy<S> {
 
 impl<S> Choppy<S> {
     pub(crate) fn new(inner: S, script: Vec<Step>) -> Self {
-        Self {
-            inner,
-            reads: Script::new(script.clone()),
-            writes: Script::new(script),
-        }
+        Self { inner, reads: Script::new(script.clone()), writes: Script::new(script) }
     }
 }
 
@@ -43,11 +39,7 @@ struct Script {
 impl Script {
     fn new(steps: Vec<Step>) -> Self {
         assert!(!steps.is_empty(), "a script has steps");
-        Self {
-            steps,
-            next: 0,
-            paused: false,
-        }
+        Self { steps, next: 0, paused: false }
     }
 
     /// How many bytes this poll may move.

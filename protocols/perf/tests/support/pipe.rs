@@ -17,14 +17,8 @@ pub(crate) fn duplex(capacity: usize) -> (End, End) {
     let there = Rc::new(RefCell::new(Direction::new(capacity)));
     let back = Rc::new(RefCell::new(Direction::new(capacity)));
     (
-        End {
-            incoming: back.clone(),
-            outgoing: there.clone(),
-        },
-        End {
-            incoming: there,
-            outgoing: back,
-        },
+        End { incoming: back.clone(), outgoing: there.clone() },
+        End { incoming: there, outgoing: back },
     )
 }
 

@@ -21,10 +21,7 @@ pub(crate) struct Sizes {
 /// Few bytes through narrow places, or many through wide ones: many through narrow ones take
 /// minutes.
 pub(crate) fn sizes() -> impl Strategy<Value = Sizes> {
-    prop_oneof![
-        exchange(short_len, || 1..64_usize),
-        exchange(len, || 1000..300_000_usize)
-    ]
+    prop_oneof![exchange(short_len, || 1..64_usize), exchange(len, || 1000..300_000_usize)]
 }
 
 fn exchange<L, W>(len: impl Fn() -> L, width: impl Fn() -> W) -> impl Strategy<Value = Sizes>
@@ -33,12 +30,7 @@ where
     W: Strategy<Value = usize>,
 {
     (len(), len(), width(), (width(), width())).prop_map(|(upload, download, capacity, buffers)| {
-        Sizes {
-            upload,
-            download,
-            capacity,
-            buffers,
-        }
+        Sizes { upload, download, capacity, buffers }
     })
 }
 

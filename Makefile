@@ -1,0 +1,40 @@
+# What people type. CI types the same.
+CARGO ?= cargo
+LOCKED ?= --locked
+
+.PHONY: perf test full check fmt clippy doc test-deps audit bench help
+
+help: ## what there is
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
+	$(CARGO) build --release $(LOCKED) -p perf-compose -p perf-node
+	$(TARGET)/release/perf-compose --yes --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
+
+test: test-deps ## all tests that fit into minutes; installs what they need where it may
+	$(CARGO) test $(LOCKED) --workspace
+
+full: test ## the rest: foreign peers and clients; builds a second libp2p, a Go and a Node program
+	$(CARGO) test $(LOCKED) --workspace -- --ignored
+
+check: fmt clippy doc ## format, lints, documentation
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+audit: ## licences, sources and bans of the dependencies (needs cargo-deny)
+	$(CARGO) deny check bans licenses sources
+
+bench: ## the node against a bare libp2p loop and iperf3, on this machine
+	scripts/bench
+
+test-deps:
+	@scripts/test-deps
+
+TARGET = $(or $(CARGO_TARGET_DIR),target)

@@ -1,0 +1,147 @@
+//! What the binary does: one function for each task, and the status each error ends with.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use perf_coordinator::{Coordinator, Limits};
+
+use crate::chain::chain;
+use crate::definitions::{self, Definitions};
+use crate::engine::{self, Engine, ProcessEngine};
+use crate::folder;
+use crate::interrupt::{self, INTERRUPTED};
+use crate::matrix::Cell;
+use crate::options::{self, RunOptions, Selection, Task};
+use crate::pass::{Pass, pass};
+use crate::{report, selection};
+
+/// Why a task could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line.
+    #[error(transparent)]
+    Options(#[from] options::Error),
+    /// The definitions.
+    #[error(transparent)]
+    Definitions(#[from] definitions::Error),
+    /// The filters, or what they leave.
+    #[error(transparent)]
+    Selection(#[from] selection::Error),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The run's folder.
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    /// Stdout, stdin or the runtime.
+    #[error("cannot go on")]
+    Io(#[from] io::Error),
+    /// The user was asked, and said no.
+    #[error("nothing was run")]
+    Declined,
+}
+
+impl Error {
+    /// The exit status of a runner that ends with this error (contract, section 7).
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Options(_) | Self::Definitions(_) | Self::Selection(_) => 2,
+            Self::Engine(_) | Self::Folder(_) | Self::Io(_) => 3,
+            Self::Declined => INTERRUPTED,
+        }
+    }
+}
+
+impl From<perf_coordinator::Error> for Error {
+    fn from(error: perf_coordinator::Error) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Does `task`; the status that the process ends with.
+pub async fn execute(task: Task) -> Result<u8, Error> {
+    match task {
+        Task::Coordinator { port } => coordinator(port).await,
+        Task::ListTests(selection) => {
+            let definitions = load(&selection)?;
+            let cells = selection::cells(&definitions, &selection.filters)?;
+            print(&lines(cells.iter().map(|cell| cell.name.clone())))
+        }
+        Task::ListImplementations(selection) => {
+            let definitions = load(&selection)?;
+            let all = selection::implementations(&definitions, &selection.filters)?;
+            print(&lines(all.into_iter().map(report::implementation_line)))
+        }
+        Task::Run(options) => run(&options).await,
+    }
+}
+
+async fn run(options: &RunOptions) -> Result<u8, Error> {
+    let definitions = load(&options.selection)?;
+    let cells = selection::cells(&definitions, &options.selection.filters)?;
+    if options.ask {
+        ask(&cells)?;
+    }
+    let mut interrupt = interrupt::watch()?;
+    let engine = ProcessEngine::start(options.root.clone(), options.target.clone()).await?;
+    let passed = pass(&engine, options, &definitions, &cells, &mut interrupt).await;
+    engine.clean_up().await?;
+    let passed = passed?;
+    print(&answer(&passed))?;
+    if let Some(error) = &passed.error {
+        eprintln!("error: {}", chain(error));
+    }
+    Ok(passed.status(options.allow_unavailable))
+}
+
+/// The answer on stdout: the table, and where everything lies.
+fn answer(pass: &Pass) -> String {
+    format!("{}results: {}\n", report::table(&pass.results), pass.folder.path().display())
+}
+
+async fn coordinator(port: u16) -> Result<u8, Error> {
+    let mut interrupt = interrupt::watch()?;
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let coordinator = Coordinator::bind(addr, Limits::default()).await?;
+    print(&format!("{}\n", coordinator.addr()))?;
+    interrupt.requested().await;
+    coordinator.shutdown().await;
+    Ok(0)
+}
+
+fn load(selection: &Selection) -> Result<Definitions, Error> {
+    let file: &Path = &selection.definitions;
+    let definitions = Definitions::load(file)?;
+    for warning in &definitions.warnings {
+        eprintln!("warning: {}: {warning}", file.display());
+    }
+    Ok(definitions)
+}
+
+fn ask(cells: &[Cell<'_>]) -> Result<(), Error> {
+    for cell in cells {
+        eprintln!("  {}", cell.name);
+    }
+    eprint!("Run these {} tests? [Y/n] ", cells.len());
+    let mut answer = String::new();
+    // The end of the input is no answer, and no answer is not a yes.
+    let read = io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "" | "y" | "yes" if read > 0 => Ok(()),
+        _ => Err(Error::Declined),
+    }
+}
+
+fn lines(values: impl Iterator<Item = String>) -> String {
+    values.map(|value| value + "\n").collect()
+}
+
+/// Writes to stdout. That the reader has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<u8, Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(0),
+    }
+}

@@ -1,0 +1,105 @@
+//! Words of a closed vocabulary, refused with a suggestion where they are misspelt.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use harness_sdk::{Muxer, SecureChannel, Transport};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+
+use super::ServerKind;
+use crate::suggestion;
+
+/// A closed vocabulary.
+pub(super) trait Vocabulary: Copy + 'static {
+    /// What its words are called.
+    const KIND: &'static str;
+    /// Every word with its meaning.
+    fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone;
+}
+
+macro_rules! vocabulary {
+    ($($type:ty, $kind:literal;)+) => {$(
+        impl Vocabulary for $type {
+            const KIND: &'static str = $kind;
+            fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+                Self::ALL.iter().map(|value| (value.as_str(), *value))
+            }
+        }
+    )+};
+}
+
+vocabulary! {
+    Transport, "transport";
+    SecureChannel, "secure channel";
+    Muxer, "muxer";
+}
+
+impl Vocabulary for ServerKind {
+    const KIND: &'static str = "server type";
+    fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+        [("local", Self::Local), ("remote", Self::Remote)].into_iter()
+    }
+}
+
+/// Reads one word.
+pub(super) fn one<'de, T: Vocabulary, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Word::deserialize(deserializer)?.0)
+}
+
+/// Reads a list of words.
+pub(super) fn many<'de, T: Vocabulary, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(ListVisitor(PhantomData))
+}
+
+/// The error is made inside the visitor: there serde_yaml adds the word's own position.
+struct Word<T>(T);
+
+impl<'de, T: Vocabulary> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(WordVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct WordVisitor<T>(PhantomData<T>);
+
+impl<T: Vocabulary> Visitor<'_> for WordVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}", T::KIND)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        T::all().find(|(word, _)| *word == text).map(|(_, value)| value).ok_or_else(|| {
+            let known = suggestion::known(text, T::all().map(|(word, _)| word));
+            E::custom(format_args!("unknown {} \"{text}\"{known}", T::KIND))
+        })
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Vocabulary> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list, each a {}", T::KIND)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Vec<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Word(value)) = words.next_element()? {
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+}

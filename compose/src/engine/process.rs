@@ -1,0 +1,222 @@
+//! The process engine: builds nodes and runs them as processes on loopback. No Docker.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use harness_sdk::Role;
+use harness_sdk::config::VARIABLES;
+use nix::sys::signal::Signal;
+use perf_coordinator::{Coordinator, Limits};
+use tokio::process::Command;
+
+use super::group::Group;
+use super::pair::Pair;
+use super::tail::last_line;
+use super::variables::{Rendezvous, variables};
+use super::{Availability, Captured, CellOutcome, Engine, Error, Exit, Job, SideOutcome};
+use crate::definitions::{Implementation, Process, Words};
+
+/// Runs nodes as processes of this machine, which meet at a coordinator of the engine's own.
+#[derive(Debug)]
+pub struct ProcessEngine {
+    root: PathBuf,
+    target: PathBuf,
+    coordinator: Coordinator,
+}
+
+impl ProcessEngine {
+    /// An engine for implementations whose paths are relative to `root`, built in `target`.
+    pub async fn start(root: PathBuf, target: PathBuf) -> Result<Self, Error> {
+        let coordinator = Coordinator::start(Limits::default()).await?;
+        Ok(Self { root, target, coordinator })
+    }
+
+    /// `words` as a command in the implementation's folder, with the runner's environment less the
+    /// contract's variables: what the runner does not set, a node must not find.
+    fn command(&self, words: &Words, implementation: &Implementation) -> Option<Command> {
+        let (program, arguments) = words.0.split_first()?;
+        let mut command = Command::new(self.program(program, implementation));
+        command.args(arguments.iter().map(|word| self.expand(word)));
+        command.current_dir(self.folder_of(implementation)).stdin(Stdio::null());
+        for variable in VARIABLES {
+            command.env_remove(variable.name);
+        }
+        command.envs(&implementation.env);
+        Some(command)
+    }
+
+    /// Starts one side of a cell, its stderr in `log`.
+    fn start_side(
+        &self,
+        role: Role,
+        job: &Job<'_>,
+        log: &Path,
+    ) -> Result<io::Result<Group>, Error> {
+        let implementation = match role {
+            Role::Dialer => job.cell.dialer,
+            Role::Listener => job.cell.listener,
+        };
+        let addr = self.coordinator.addr();
+        let meet = Rendezvous { redis_addr: addr.to_string(), listener_ip: addr.ip().to_string() };
+        let (stdout, stderr) = create_log(log)?;
+        let command = implementation.process.as_ref();
+        let Some(mut command) =
+            command.and_then(|process| self.command(&process.command, implementation))
+        else {
+            return Ok(Err(io::Error::other("its definition has no `process.command`")));
+        };
+        for (variable, value) in variables(role, job, &meet) {
+            command.env(variable.name, value);
+        }
+        command.stderr(stderr);
+        command.stdout(if role == Role::Dialer { Stdio::piped() } else { stdout });
+        tracing::debug!(test = %job.cell.name, %role, ?command, "start");
+        Ok(Group::spawn(&mut command))
+    }
+
+    /// Runs the build; `None`: it succeeded, else why the implementation is unavailable.
+    async fn build(
+        &self,
+        build: &Words,
+        implementation: &Implementation,
+        log: &Path,
+    ) -> Result<Option<String>, Error> {
+        let (stdout, stderr) = create_log(log)?;
+        let Some(mut command) = self.command(build, implementation) else { return Ok(None) };
+        command.env("CARGO_TARGET_DIR", &self.target);
+        let status = match Group::spawn(command.stdout(stdout).stderr(stderr)) {
+            Ok(mut group) => group.ended().await,
+            Err(error) => {
+                let program = build.0.first().map_or("", String::as_str);
+                return Ok(Some(cannot_start(program, &self.folder_of(implementation), &error)));
+            }
+        };
+        let exit = Exit::from(status);
+        if exit == Exit::Status(0) {
+            return Ok(None);
+        }
+        let said = last_line(log).map(|line| format!(": {line}")).unwrap_or_default();
+        Ok(Some(format!("its build {exit}{said} (all of it: {})", log.display())))
+    }
+
+    /// Where the implementation is built and run.
+    fn folder_of(&self, implementation: &Implementation) -> PathBuf {
+        self.root.join(&implementation.source.path)
+    }
+
+    fn expand(&self, word: &str) -> String {
+        word.replace("{target}", &self.target.to_string_lossy())
+    }
+
+    /// A program's whole path; a bare name stays one, and is looked up in PATH by the system.
+    fn program(&self, word: &str, implementation: &Implementation) -> PathBuf {
+        match self.expand(word) {
+            path if path.contains('/') => self.folder_of(implementation).join(path),
+            name => PathBuf::from(name),
+        }
+    }
+
+    /// The program to start, where it is a path and is not there.
+    fn missing(&self, process: &Process, implementation: &Implementation) -> Option<PathBuf> {
+        let path = self.program(process.command.0.first()?, implementation);
+        (path.is_absolute() && !path.is_file()).then_some(path)
+    }
+}
+
+impl Engine for ProcessEngine {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    async fn prepare(
+        &self,
+        implementation: &Implementation,
+        log: &Path,
+    ) -> Result<Availability, Error> {
+        let Some(process) = &implementation.process else {
+            let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
+            return Ok(Availability::Unavailable(reason.to_owned()));
+        };
+        if let Some(build) = &process.build
+            && let Some(reason) = self.build(build, implementation, log).await?
+        {
+            return Ok(Availability::Unavailable(reason));
+        }
+        Ok(match self.missing(process, implementation) {
+            Some(path) => Availability::Unavailable(format!(
+                "there is no {}; its build should have made it",
+                path.display()
+            )),
+            None => Availability::Ready,
+        })
+    }
+
+    async fn run_cell(&self, job: &Job<'_>) -> Result<CellOutcome, Error> {
+        let began = Instant::now();
+        let listener = self.start_side(Role::Listener, job, &job.logs.listener)?;
+        let dialer = self.start_side(Role::Dialer, job, &job.logs.dialer)?;
+        let mut outcome = match (listener, dialer) {
+            (Ok(listener), Ok(dialer)) => Pair::new(listener, dialer, began).run(job.timeout).await,
+            (listener, dialer) => not_started(listener.err(), dialer.err()),
+        };
+        outcome.dialer.last_line = last_line(&job.logs.dialer);
+        outcome.listener.last_line = last_line(&job.logs.listener);
+        outcome.duration = began.elapsed();
+        Ok(outcome)
+    }
+
+    async fn clean_up(self) -> Result<(), Error> {
+        self.coordinator.shutdown().await;
+        Ok(())
+    }
+}
+
+/// The outcome where not both sides could be started; the one that could was ended at once.
+fn not_started(listener: Option<io::Error>, dialer: Option<io::Error>) -> CellOutcome {
+    let side = |error: Option<io::Error>| SideOutcome {
+        stopped: error.is_none(),
+        exit: match error {
+            Some(error) => Exit::NotStarted(error.to_string()),
+            None => Exit::Signal(Signal::SIGKILL as i32),
+        },
+        ended_after: Duration::ZERO,
+        last_line: None,
+    };
+    CellOutcome {
+        dialer: side(dialer),
+        listener: side(listener),
+        stdout: Captured::default(),
+        timed_out: None,
+        duration: Duration::ZERO,
+    }
+}
+
+/// A log, opened twice: for a process's stdout and its stderr.
+fn create_log(path: &Path) -> Result<(Stdio, Stdio), Error> {
+    let create = || {
+        // Appending, so that the two do not write over each other.
+        let file = File::options().create(true).append(true).open(path)?;
+        Ok((Stdio::from(file.try_clone()?), Stdio::from(file)))
+    };
+    create().map_err(|source| Error::Log { path: path.to_owned(), source })
+}
+
+/// Why a build could not even begin, and what to do about it.
+fn cannot_start(program: &str, folder: &Path, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::NotFound {
+        return format!("its build could not be started: {program}: {error}");
+    }
+    if !folder.is_dir() {
+        return format!("its sources are missing: there is no folder {}", folder.display());
+    }
+    let install = match program {
+        "cargo" => "install Rust (https://rustup.rs)",
+        "go" => "install Go (https://go.dev/dl)",
+        "node" | "npm" => "install Node.js (https://nodejs.org)",
+        _ => "install it, or correct `process.build`",
+    };
+    format!("{program} is not on this machine; {install}")
+}

@@ -1,0 +1,42 @@
+//! The end of a log.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Longest end of a file that is looked at: a line is never longer than what a person reads.
+const TAIL: u64 = 64 << 10;
+
+/// The last non-empty line of the file at `path`; `None` where there is none or it cannot be read.
+pub(super) fn last_line(path: &Path) -> Option<String> {
+    let tail = tail(path).ok()?;
+    let text = String::from_utf8_lossy(&tail);
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+}
+
+fn tail(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    Ok(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_lines_and_absent_files_have_nothing_to_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        assert_eq!(last_line(&path), None);
+        std::fs::write(&path, "first\nlast \n\n  \n").unwrap();
+        assert_eq!(last_line(&path).as_deref(), Some("last"));
+        std::fs::write(&path, "\n").unwrap();
+        assert_eq!(last_line(&path), None);
+        std::fs::write(&path, format!("{}\nend", "x".repeat(1 << 20))).unwrap();
+        assert_eq!(last_line(&path).as_deref(), Some("end"));
+    }
+}

@@ -1,0 +1,161 @@
+//! A run's folder: everything that it leaves behind.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::engine::SideLogs;
+use crate::journal::{Entry, Journal};
+
+/// The journal's name.
+const JOURNAL: &str = "journal.jsonl";
+
+/// Something could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+pub struct Error {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Where runs are kept, in order of preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheDirs(pub Vec<PathBuf>);
+
+impl CacheDirs {
+    /// Makes `test-runs/` in the first place that lets it be written.
+    pub fn test_runs(&self) -> Result<PathBuf, Error> {
+        let mut refused = None;
+        for place in &self.0 {
+            match writable(&place.join("test-runs")) {
+                Ok(path) => return Ok(path),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error {
+            path: PathBuf::from("test-runs"),
+            source: io::Error::other("there is no cache folder; give one with --cache-dir"),
+        }))
+    }
+}
+
+fn writable(folder: &Path) -> Result<PathBuf, Error> {
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let written = fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&probe, "x"))
+        .and_then(|()| fs::remove_file(&probe));
+    match written {
+        Ok(()) => Ok(folder.to_owned()),
+        Err(source) => Err(Error { path: folder.to_owned(), source }),
+    }
+}
+
+/// The folder of one run, made before its work starts, so that a place that cannot be written is
+/// found out before anything is measured.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    journal: Journal,
+}
+
+impl RunFolder {
+    /// Makes the folder `name` in `test_runs`; where there is one already, with a suffix.
+    pub fn create(test_runs: &Path, name: &str) -> Result<Self, Error> {
+        let path = unused(test_runs, name)?;
+        for folder in ["logs", "results"] {
+            let folder = path.join(folder);
+            fs::create_dir(&folder).map_err(|source| Error { path: folder, source })?;
+        }
+        let journal = path.join(JOURNAL);
+        let file = File::options().create_new(true).append(true).open(&journal);
+        let file = file.map_err(|source| Error { path: journal, source })?;
+        Ok(Self { path, journal: Journal::new(file) })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's name: the folder's.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Where the output of building `id` goes.
+    pub fn build_log(&self, id: &str) -> PathBuf {
+        self.path.join("logs").join(format!("build-{id}.log"))
+    }
+
+    /// Where the two sides of the test `slug` log.
+    pub fn side_logs(&self, slug: &str) -> SideLogs {
+        let side = |side| self.path.join("logs").join(format!("{slug}.{side}.log"));
+        SideLogs { dialer: side("dialer"), listener: side("listener") }
+    }
+
+    /// Writes the file `name`, whole or not at all: a reader never sees half of it.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<(), Error> {
+        let path = self.path.join(name);
+        let unfinished = self.path.join(format!("{name}.part"));
+        let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, &path));
+        written.map_err(|source| {
+            // On a full disk, what was written of it is in the way; that it stays is no worse.
+            let _: io::Result<()> = fs::remove_file(&unfinished);
+            Error { path, source }
+        })
+    }
+
+    /// Appends to the journal.
+    pub fn record(&mut self, entry: &Entry) -> Result<(), Error> {
+        let path = self.path.join(JOURNAL);
+        self.journal.append(entry).map_err(|source| Error { path, source })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_journal(self, journal: File) -> Self {
+        Self { journal: Journal::new(journal), ..self }
+    }
+}
+
+/// Makes `name`, or `name-2`, `name-3` …: making is what finds out whether it is there.
+fn unused(test_runs: &Path, name: &str) -> Result<PathBuf, Error> {
+    let mut path = test_runs.join(name);
+    let mut suffix = 2;
+    loop {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path = test_runs.join(format!("{name}-{suffix}"));
+                suffix += 1;
+            }
+            Err(source) => return Err(Error { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_place_that_can_be_written_is_taken() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("file");
+        fs::write(&file, "").unwrap();
+        let good = temporary.path().join("cache");
+        let dirs = CacheDirs(vec![file.clone(), good.clone()]);
+        assert_eq!(dirs.test_runs().unwrap(), good.join("test-runs"));
+        let error = CacheDirs(vec![file]).test_runs().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write "), "{error}");
+    }
+
+    #[test]
+    fn two_runs_of_one_second_have_a_folder_each() {
+        let temporary = tempfile::tempdir().unwrap();
+        let names: Vec<_> =
+            (0..3).map(|_| RunFolder::create(temporary.path(), "perf-x").unwrap().name()).collect();
+        assert_eq!(names, ["perf-x", "perf-x-2", "perf-x-3"]);
+    }
+}

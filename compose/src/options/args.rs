@@ -1,0 +1,205 @@
+//! The command line as clap reads it: flags, their help, what each takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use harness_sdk::config::{
+    Config, DOWNLOAD_BYTES, DOWNLOAD_ITERATIONS, DURATION, LATENCY_ITERATIONS, Role, Settings,
+    UPLOAD_BYTES, UPLOAD_ITERATIONS,
+};
+use harness_sdk::plan::Plan;
+
+use super::Error;
+use crate::selection::{FilterText, FilterTexts};
+
+/// Measures implementations against each other and leaves results that can be trusted.
+///
+/// Every dialer × listener × stack that the definitions allow is one test; each one is run with
+/// real processes on loopback, and what they print is checked before it is believed.
+#[derive(Debug, Parser)]
+#[command(name = "perf-compose", version, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<SubCommand>,
+
+    /// Print the selected tests, one a line, and run nothing.
+    #[arg(long, conflicts_with = "list_impls")]
+    pub(super) list_tests: bool,
+    /// Print the implementations, one a line, and run nothing.
+    #[arg(long)]
+    pub(super) list_impls: bool,
+
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
+
+    /// Definitions of implementations [default: impls/impls.yaml, here or in a folder above].
+    #[arg(long, value_name = "FILE")]
+    pub(super) impls: Option<PathBuf>,
+    /// What runs the nodes.
+    #[arg(long, value_enum, default_value_t = EngineName::Process)]
+    pub(super) engine: EngineName,
+    /// Where runs are kept, in test-runs/ [default: /srv/cache if it can be written, else the user's cache].
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) cache_dir: Option<PathBuf>,
+    /// An unavailable implementation does not make the run fail.
+    #[arg(long)]
+    pub(super) allow_unavailable: bool,
+    /// Do not ask before running.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Nodes say more in their logs, and the runner on stderr.
+    #[arg(long)]
+    pub(super) debug: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SubCommand {
+    /// Run the coordinator alone until Ctrl-C, to try nodes by hand; prints its address for REDIS_ADDR.
+    Coordinator {
+        /// A port of 127.0.0.1; 0: any free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineName {
+    /// Plain processes on loopback.
+    Process,
+    /// Containers, with Docker Compose. Not there yet.
+    Docker,
+}
+
+/// What to test. Filters are terms separated by `|`: text that is contained, `~alias`, or `!` and a term.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectArgs {
+    /// Tests to run, by name [default: all].
+    #[arg(
+        long,
+        alias = "test-filter",
+        value_name = "TERMS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    test_select: String,
+    /// Tests of those to leave out, by name [default: none].
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    test_ignore: String,
+    /// Implementations to take, by id; a test needs both of its sides.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    impl_select: String,
+    /// Implementations to leave out, by id.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    impl_ignore: String,
+    /// Transports to take.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    transport_select: String,
+    /// Transports to leave out.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    transport_ignore: String,
+    /// Secure channels to take; transports with their own are not judged.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    secure_select: String,
+    /// Secure channels to leave out.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    secure_ignore: String,
+    /// Muxers to take; transports with their own are not judged.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    muxer_select: String,
+    /// Muxers to leave out.
+    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
+    muxer_ignore: String,
+    /// Take implementations with `default: false` as well, without naming them.
+    #[arg(long)]
+    all_impls: bool,
+}
+
+/// What each test measures; the texts are the contract's variables, which are checked where nodes check them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Workload")]
+pub(super) struct WorkArgs {
+    /// Uploads and downloads, each; 0 skips both [default: 10].
+    #[arg(long, value_name = "N")]
+    iterations: Option<String>,
+    /// Uploads, where they differ.
+    #[arg(long, value_name = "N")]
+    upload_iterations: Option<String>,
+    /// Downloads, where they differ.
+    #[arg(long, value_name = "N")]
+    download_iterations: Option<String>,
+    /// One-byte exchanges; 0 skips them [default: 100].
+    #[arg(long, value_name = "N")]
+    latency_iterations: Option<String>,
+    /// Bytes of an upload, as 1048576, 1024K, 1M [default: 1G].
+    #[arg(long, value_name = "BYTES")]
+    upload_bytes: Option<String>,
+    /// Bytes of a download [default: 1G].
+    #[arg(long, value_name = "BYTES")]
+    download_bytes: Option<String>,
+    /// Length of an iteration, as 20 or 0.5s, for a direction without bytes.
+    #[arg(long, value_name = "SECONDS")]
+    duration: Option<String>,
+    /// Longest that a test may take, as 600 or 0.5s.
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_seconds)]
+    pub(super) timeout: Duration,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  perf-compose --list-tests
+  perf-compose --yes --iterations 3 --upload-bytes 100M --download-bytes 100M
+  perf-compose --yes --test-select 'quic-v1|noise' --test-ignore '!~rust'
+  perf-compose coordinator --port 6379
+
+Exit status:
+  0    every test passed, or is of a stack that a side does not speak
+  1    a test failed, or is partial, unavailable or not run
+  2    the command line or the definitions are wrong, or nothing is selected
+  3    no engine, no coordinator, or nowhere to write
+  130  interrupted; what was finished is kept";
+
+impl WorkArgs {
+    /// What each dialer measures.
+    pub(super) fn plan(self) -> Result<Plan, Error> {
+        let both = self.iterations;
+        let settings = Settings::default()
+            .with_flag(&UPLOAD_ITERATIONS, self.upload_iterations.or_else(|| both.clone()))
+            .with_flag(&DOWNLOAD_ITERATIONS, self.download_iterations.or(both))
+            .with_flag(&LATENCY_ITERATIONS, self.latency_iterations)
+            .with_flag(&UPLOAD_BYTES, self.upload_bytes)
+            .with_flag(&DOWNLOAD_BYTES, self.download_bytes)
+            .with_flag(&DURATION, self.duration);
+        let plan = Config::by_hand(Role::Dialer, settings)?.plan;
+        match plan.upload.iterations + plan.download.iterations + plan.latency_iterations {
+            0 => Err(Error::NoWork),
+            _ => Ok(plan),
+        }
+    }
+}
+
+impl From<SelectArgs> for FilterTexts {
+    fn from(args: SelectArgs) -> Self {
+        let filter = |select, ignore| FilterText { select, ignore };
+        Self {
+            tests: filter(args.test_select, args.test_ignore),
+            implementations: filter(args.impl_select, args.impl_ignore),
+            transports: filter(args.transport_select, args.transport_ignore),
+            secure_channels: filter(args.secure_select, args.secure_ignore),
+            muxers: filter(args.muxer_select, args.muxer_ignore),
+            all_implementations: args.all_impls,
+        }
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+    // A week bounds what timers are asked for.
+    let accepted = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= 604_800.0);
+    accepted
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "it takes seconds above 0, a week at most, as 600 or 0.5s".to_owned())
+}

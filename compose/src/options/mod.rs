@@ -1,0 +1,288 @@
+//! From the command line to what is to be done. Nothing else reads arguments or the environment.
+
+mod args;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness_sdk::config::Invalid;
+use harness_sdk::plan::Plan;
+
+pub use args::Args;
+use args::{EngineName, SubCommand};
+
+use crate::definitions::root_of;
+use crate::folder::CacheDirs;
+use crate::selection::FilterTexts;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Run the coordinator alone.
+    Coordinator {
+        /// Of 127.0.0.1; 0: any free one.
+        port: u16,
+    },
+    /// Print the selected tests.
+    ListTests(Selection),
+    /// Print the implementations that take part.
+    ListImplementations(Selection),
+    /// Run the selected tests.
+    Run(Box<RunOptions>),
+}
+
+/// Which tests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// The definitions; absolute.
+    pub definitions: PathBuf,
+    /// What to take of them.
+    pub filters: FilterTexts,
+}
+
+/// A run, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOptions {
+    /// Which tests.
+    pub selection: Selection,
+    /// What relative paths of the definitions are relative to.
+    pub root: PathBuf,
+    /// Where builds put what they make: `target` in the root, whatever the environment says, so
+    /// that what runs is what was built.
+    pub target: PathBuf,
+    /// What each dialer measures.
+    pub plan: Plan,
+    /// Longest that a test may take.
+    pub timeout: Duration,
+    /// Where runs are kept, in order of preference.
+    pub cache: CacheDirs,
+    /// Whether unavailable implementations are forgiven.
+    pub allow_unavailable: bool,
+    /// Whether to ask before running.
+    pub ask: bool,
+    /// Whether progress is a bar.
+    pub bar: bool,
+    /// Whether nodes say more in their logs.
+    pub debug: bool,
+}
+
+/// Why a command line cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A value that nodes would refuse.
+    #[error(transparent)]
+    Work(#[from] Invalid),
+    /// Every section is skipped.
+    #[error("nothing would be measured: all iterations are 0")]
+    NoWork,
+    /// An engine of a later version.
+    #[error("--engine docker is not there yet; --engine process runs nodes without Docker")]
+    NoDocker,
+    /// No definitions.
+    #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
+    NoDefinitions(PathBuf),
+    /// Nobody to ask.
+    #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
+    NobodyToAsk,
+}
+
+/// What the process finds around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Where it was started.
+    pub current_dir: PathBuf,
+    /// XDG_CACHE_HOME, else ~/.cache.
+    pub user_cache: Option<PathBuf>,
+    /// Whether questions are answered by a person.
+    pub stdin_is_terminal: bool,
+    /// Whether progress is watched by one.
+    pub stderr_is_terminal: bool,
+}
+
+impl Surroundings {
+    /// Looks around.
+    pub fn look() -> Self {
+        let absolute =
+            |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        Self {
+            current_dir: std::env::current_dir().unwrap_or_default(),
+            user_cache: absolute("XDG_CACHE_HOME")
+                .or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+}
+
+impl Args {
+    /// Whether the runner says more on stderr.
+    pub fn debug(&self) -> bool {
+        self.debug
+    }
+
+    /// What they mean.
+    pub fn task(self, around: &Surroundings) -> Result<Task, Error> {
+        if let Some(SubCommand::Coordinator { port }) = self.command {
+            return Ok(Task::Coordinator { port });
+        }
+        let definitions = match &self.impls {
+            Some(file) => around.current_dir.join(file),
+            None => find_definitions(&around.current_dir)?,
+        };
+        let selection = Selection { definitions, filters: self.select.into() };
+        if self.list_tests {
+            return Ok(Task::ListTests(selection));
+        }
+        if self.list_impls {
+            return Ok(Task::ListImplementations(selection));
+        }
+        if self.engine == EngineName::Docker {
+            return Err(Error::NoDocker);
+        }
+        if !self.yes && !around.stdin_is_terminal {
+            return Err(Error::NobodyToAsk);
+        }
+        let root = root_of(&selection.definitions);
+        Ok(Task::Run(Box::new(RunOptions {
+            timeout: self.work.timeout,
+            plan: self.work.plan()?,
+            target: root.join("target"),
+            root,
+            selection,
+            cache: cache_dirs(self.cache_dir, around),
+            allow_unavailable: self.allow_unavailable,
+            ask: !self.yes,
+            bar: around.stderr_is_terminal,
+            debug: self.debug,
+        })))
+    }
+}
+
+fn find_definitions(start: &Path) -> Result<PathBuf, Error> {
+    let candidates = start.ancestors().map(|folder| folder.join("impls").join("impls.yaml"));
+    let mut candidates = candidates.filter(|file| file.is_file());
+    candidates.next().ok_or_else(|| Error::NoDefinitions(start.to_owned()))
+}
+
+/// What is given, and only that; else the machine's cache where there is one, else the user's.
+fn cache_dirs(given: Option<PathBuf>, around: &Surroundings) -> CacheDirs {
+    if let Some(given) = given {
+        return CacheDirs(vec![around.current_dir.join(given)]);
+    }
+    let shared = PathBuf::from("/srv/cache");
+    let shared = shared.is_dir().then_some(shared);
+    let own = around.user_cache.as_ref().map(|cache| cache.join("perf-compose"));
+    CacheDirs(shared.into_iter().chain(own).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+    use harness_sdk::plan::{Amount, Direction};
+
+    use super::*;
+
+    fn task(args: &[&str], terminal: bool) -> Result<Task, String> {
+        let around = Surroundings {
+            current_dir: PathBuf::from("/repo"),
+            user_cache: Some(PathBuf::from("/home/u/.cache")),
+            stdin_is_terminal: terminal,
+            stderr_is_terminal: terminal,
+        };
+        let args = ["perf-compose", "--impls", "impls/impls.yaml"].iter().chain(args);
+        let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
+        args.task(&around).map_err(|error| error.to_string())
+    }
+
+    fn run(args: &[&str]) -> RunOptions {
+        match task(args, true).unwrap() {
+            Task::Run(options) => *options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_the_contracts() {
+        let options = run(&[]);
+        let gib = Direction { amount: Amount::Bytes(1 << 30), iterations: 10 };
+        let plan = Plan { upload: gib, download: gib, latency_iterations: 100, warmup: 0 };
+        assert_eq!((options.plan, options.timeout), (plan, Duration::from_secs(600)));
+        assert_eq!(
+            (options.root, options.target),
+            (PathBuf::from("/repo"), PathBuf::from("/repo/target"))
+        );
+        assert_eq!(options.selection.definitions, PathBuf::from("/repo/impls/impls.yaml"));
+        assert!(options.ask && options.bar);
+    }
+
+    #[test]
+    fn iterations_are_of_both_directions_where_nothing_else_is_said() {
+        let plan =
+            run(&["--iterations", "3", "--download-iterations", "4", "--upload-bytes", "1K"]).plan;
+        assert_eq!((plan.upload.iterations, plan.download.iterations), (3, 4));
+        assert_eq!(plan.upload.amount, Amount::Bytes(1024));
+        let plan = run(&["--duration", "2s", "--upload-bytes", "5"]).plan;
+        assert_eq!(plan.upload.amount, Amount::Bytes(5));
+        assert_eq!(plan.download.amount, Amount::Duration(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_cannot_be_followed_says_why() {
+        let cases: &[(&[&str], &str)] = &[
+            (
+                &["--upload-bytes", "1e9"],
+                "--upload-bytes: \"1e9\" is not accepted; it takes a whole number of bytes",
+            ),
+            (&["--upload-bytes", "0"], "--upload-bytes: 0 bytes take no time"),
+            (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
+            (&["--engine", "docker"], "--engine docker is not there yet"),
+            (&["--timeout", "0"], "it takes seconds above 0"),
+            (&["--timeout", "nan"], "it takes seconds above 0"),
+            (&["--list-tests", "--list-impls"], "cannot be used with"),
+            (&["--list-test"], "a similar argument exists: '--list-tests'"),
+        ];
+        for (args, expected) in cases {
+            let error = task(args, true).unwrap_err();
+            assert!(error.contains(expected), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_yes_must_be_said() {
+        assert!(task(&[], false).unwrap_err().contains("add --yes"));
+        assert!(
+            matches!(task(&["--yes"], false), Ok(Task::Run(options)) if !options.ask && !options.bar)
+        );
+        assert!(matches!(task(&["--list-tests"], false), Ok(Task::ListTests(_))));
+    }
+
+    #[test]
+    fn the_old_name_of_test_select_works() {
+        assert_eq!(run(&["--test-filter", "x"]).selection.filters.tests.select, "x");
+    }
+
+    #[test]
+    fn a_cache_that_is_given_is_the_only_one() {
+        assert_eq!(run(&["--cache-dir", "c"]).cache, CacheDirs(vec![PathBuf::from("/repo/c")]));
+        let default = run(&[]).cache.0;
+        assert_eq!(default.last(), Some(&PathBuf::from("/home/u/.cache/perf-compose")));
+    }
+
+    #[test]
+    fn definitions_are_found_from_below() {
+        let repository = tempfile::tempdir().unwrap();
+        let below = repository.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert!(matches!(find_definitions(&below), Err(Error::NoDefinitions(_))));
+        let file = repository.path().join("impls/impls.yaml");
+        std::fs::create_dir(repository.path().join("impls")).unwrap();
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(find_definitions(&below).unwrap(), file);
+    }
+}

@@ -1,0 +1,178 @@
+//! Results made readable: for programs, for people, for terminals. Functions from values to text.
+
+mod log;
+mod markdown;
+mod table;
+mod yaml;
+
+pub use log::cell_log;
+pub use markdown::markdown;
+pub use table::table;
+pub use yaml::{matrix_yaml, results_yaml, test_yaml};
+
+use harness_sdk::document::{Section, significant};
+
+use crate::definitions::Implementation;
+use crate::results::{Summary, TestResult};
+
+/// An implementation on one line: `rust-v0.56 [tcp, quic-v1] [noise, tls] [yamux, mplex]`.
+pub fn implementation_line(implementation: &Implementation) -> String {
+    let list = |values: Vec<&str>| format!("[{}]", values.join(", "));
+    let mut parts = vec![implementation.id.clone()];
+    parts.push(list(implementation.transports.iter().map(|value| value.as_str()).collect()));
+    parts.push(list(implementation.secure_channels.iter().map(|value| value.as_str()).collect()));
+    parts.push(list(implementation.muxers.iter().map(|value| value.as_str()).collect()));
+    parts.join(" ")
+}
+
+/// A test's result on one line: `pass in 12.3s, upload 6.5 [6.0–6.6] Gbps`.
+pub fn line(test: &TestResult) -> String {
+    let mut line = format!("{} in {}", test.status, test.duration);
+    for (name, section) in test.sections() {
+        line.push_str(&format!(", {name} {} {}", with_spread(Some(section)), section.unit));
+    }
+    if test.class.is_some() {
+        line.push_str(&format!("; {}", why(test)));
+    }
+    line
+}
+
+/// `1 test`, `2 tests`.
+fn tests_of(count: usize) -> String {
+    format!("{count} test{}", if count == 1 { "" } else { "s" })
+}
+
+/// `44 passed, 1 failed, 1 unsupported`: what there is none of is left out.
+fn summary_line(summary: &Summary) -> String {
+    let Summary { total: _, passed, failed, partial, unsupported, unavailable, not_run } = summary;
+    let counts = [
+        (passed, "passed"),
+        (failed, "failed"),
+        (partial, "partial"),
+        (unsupported, "unsupported"),
+        (unavailable, "unavailable"),
+        (not_run, "not run"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| **count > 0);
+    counts.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A median never stands alone: with the quartiles around it.
+fn with_spread(section: Option<&Section>) -> String {
+    section.map_or_else(String::new, |section| {
+        let plot = &section.plot;
+        format!("{} [{}–{}]", short(plot.median), short(plot.q1), short(plot.q3))
+    })
+}
+
+/// Three significant digits, which is more than repeats, and not fewer than the integer part has.
+fn short(value: f64) -> String {
+    let magnitude = value.abs().log10().floor();
+    if !magnitude.is_finite() {
+        return significant(value);
+    }
+    let decimals = (2.0 - magnitude).clamp(0.0, 9.0) as usize;
+    format!("{value:.decimals$}")
+}
+
+/// The tests that did not pass.
+fn failures(tests: &[TestResult]) -> impl Iterator<Item = &TestResult> {
+    tests.iter().filter(|test| test.class.is_some())
+}
+
+/// `class: reason` of a test that did not pass; a class that its status says already is left out.
+fn why(test: &TestResult) -> String {
+    let class = test.class.map(|class| class.to_string());
+    let class = class.filter(|class| *class != test.status.to_string());
+    [class, test.reason.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+pub(crate) mod sample {
+    //! A run to render.
+
+    use std::time::Duration;
+
+    use harness_sdk::document::Section;
+    use harness_sdk::{Class, Muxer, SecureChannel, Transport};
+
+    use crate::machine::Machine;
+    use crate::results::{Metadata, Results, Status, Summary, TestResult};
+
+    fn test(dialer: &str, listener: &str, status: Status) -> TestResult {
+        TestResult {
+            test: format!("{dialer} x {listener} (tcp, noise, yamux)"),
+            dialer: dialer.to_owned(),
+            listener: listener.to_owned(),
+            transport: Transport::Tcp,
+            secure_channel: Some(SecureChannel::Noise),
+            muxer: Some(Muxer::Yamux),
+            status,
+            class: None,
+            reason: None,
+            duration: Duration::from_millis(12_345).into(),
+            upload: Section::new(&[6.0, 6.5, 7.0, 6.6, 0.5], "Gbps"),
+            download: Section::new(&[1.0 / 3.0], "Gbps"),
+            latency: None,
+            node: None,
+        }
+    }
+
+    pub(crate) fn results() -> Results {
+        let node = "{name: n, version: 'v: 1', cpu_seconds: 0.0000001, peak_rss_bytes: 1, stack: {transport: tcp, secure_channel: noise, muxer: yamux, profile: stock}, phases_ms: {dial: 0.5, exchange: {p50: 1.0, p99: null}}, note: 'yes'}";
+        let mut passed = test("a", "a", Status::Pass);
+        passed.node = Some(serde_yaml::from_str(node).unwrap());
+        let mut failed = test("a", "b", Status::Fail);
+        failed.class = Some(Class::Transfer.into());
+        failed.reason = Some("stalled: \"no | byte\"\nfor 30 s".to_owned());
+        (failed.upload, failed.download) = (None, None);
+        let mut quic = test("b", "b", Status::Pass);
+        quic.test = "b x b (quic-v1)".to_owned();
+        (quic.transport, quic.secure_channel, quic.muxer) = (Transport::QuicV1, None, None);
+        let tests = vec![passed, failed, quic];
+        let metadata = Metadata {
+            test_pass: "perf-143022-08-11-2026".to_owned(),
+            started_at: "2026-11-08T14:30:22Z".to_owned(),
+            completed_at: "2026-11-08T14:45:18Z".to_owned(),
+            duration: Duration::from_secs(896).into(),
+            platform: "x86_64 / Linux".to_owned(),
+            engine: "process".to_owned(),
+            runner: "perf-compose 0.1.0".to_owned(),
+            workload: [("UPLOAD_BYTES".to_owned(), "1".to_owned())].into(),
+            timeout: Duration::from_secs(600).into(),
+            filters: [("--test-select".to_owned(), "~a|!b".to_owned())].into(),
+            machine: Machine {
+                platform: String::new(),
+                cpu: Some("CPU: fast".to_owned()),
+                cores: 2,
+                kernel: "6.1.0".to_owned(),
+                load_average: Some([0.1, 0.2, 0.3]),
+            },
+        };
+        Results { metadata, summary: Summary::of(&tests), tests }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_repeat() {
+        for (value, text) in [
+            (6.51234, "6.51"),
+            (0.123_456, "0.123"),
+            (12.345, "12.3"),
+            (1234.5, "1234"),
+            (0.0, "0.0"),
+        ] {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn a_summary_names_what_there_is() {
+        let summary = Summary { total: 3, passed: 2, not_run: 1, ..Summary::default() };
+        assert_eq!(summary_line(&summary), "2 passed, 1 not run");
+    }
+}

@@ -1,0 +1,8 @@
+//! The real binary against fake nodes, with real processes.
+
+// Helpers are not test functions, where clippy.toml allows these.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod command_line;
+mod runs;
