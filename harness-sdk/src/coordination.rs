@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::config::Config;
 use crate::failure::{Class, Failure, Phase};
@@ -25,6 +25,9 @@ const FASTEST_POLL: Duration = Duration::from_millis(5);
 
 /// For one exchange with Redis, connecting included.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Past the window's end, for the answer to a try that was begun within it.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The key under which a listener publishes its address.
 pub fn key(test_key: Option<&str>) -> String {
@@ -89,7 +92,8 @@ impl<S: Store> Meeting<S> {
     ) -> Result<String, Failure> {
         let mut polls = Polls::until(self.deadline);
         loop {
-            let error = match self.try_publish(bound, &address).await {
+            let deadline = self.deadline;
+            let error = match in_time(deadline, self.try_publish(bound, &address)).await {
                 Ok(published) => return Ok(published),
                 Err(error) => error,
             };
@@ -142,7 +146,7 @@ impl<S: Store> Meeting<S> {
     ) -> Result<Result<String, Option<String>>, Failure> {
         let mut polls = Polls::until(self.deadline);
         loop {
-            let nothing = match self.store.get(&self.key).await {
+            let nothing = match in_time(self.deadline, self.store.get(&self.key)).await {
                 Ok(Entry::Address(address)) if Some(address.as_str()) != stale => {
                     return Ok(Ok(address));
                 }
@@ -173,6 +177,15 @@ impl<S: Store> Meeting<S> {
             WINDOW.as_secs()
         ))
     }
+}
+
+/// One try, given up soon after `deadline`: the store may be silent.
+async fn in_time<T>(
+    deadline: Instant,
+    attempt: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let answer = timeout_at(deadline + GRACE, attempt).await;
+    answer.unwrap_or_else(|_| Err("no answer".to_owned()))
 }
 
 fn environment(message: String) -> Failure {
