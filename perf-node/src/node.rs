@@ -1,6 +1,7 @@
 //! The node behind harness-sdk's trait: libp2p stacks.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -55,6 +56,8 @@ impl Node for PerfNode {
         let answer = listener::answer(config.stall);
         let mut swarm = swarm::build(transport, &keypair, answer);
         let wanted = stacks::listen_address(&config.stack, config.ip, config.port);
+        check_port_is_free(config)
+            .map_err(|error| cannot_listen(&wanted, TransportError::Other(error)))?;
         swarm.listen_on(wanted.clone()).map_err(|error| cannot_listen(&wanted, error))?;
         let reported = first_address(&mut swarm, &wanted).await?;
         let local = SocketAddr::new(config.ip, port(&reported).unwrap_or(config.port));
@@ -182,6 +185,20 @@ async fn settle(swarm: &mut Swarm<NodeBehaviour>) -> Result<Option<String>, Stri
     Ok(agent)
 }
 
+/// libp2p's TCP listeners set SO_REUSEPORT: a second node would share the port of a first, and take
+/// some of its dialers.
+fn check_port_is_free(config: &Config) -> io::Result<()> {
+    if config.port == 0 || config.stack.transport != Transport::Tcp {
+        return Ok(());
+    }
+    let ip = match config.ip {
+        // std would take IPv4's port as well, which libp2p leaves alone.
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    TcpListener::bind((ip, config.port)).map(drop)
+}
+
 async fn first_address(
     swarm: &mut Swarm<NodeBehaviour>,
     wanted: &Multiaddr,
@@ -197,7 +214,7 @@ async fn first_address(
     }
 }
 
-fn cannot_listen(wanted: &Multiaddr, error: TransportError<std::io::Error>) -> BoxError {
+fn cannot_listen(wanted: &Multiaddr, error: TransportError<io::Error>) -> BoxError {
     match error {
         TransportError::MultiaddrNotSupported(address) => {
             format!("cannot listen on {address}: not supported").into()
