@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all, pending};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
-use harness_sdk::{Class, Phase, Stack};
+use harness_sdk::{Class, Muxer, Phase, Stack};
 use libp2p::Stream;
 use perf_protocol::{ReadBuffer, serve};
 
@@ -29,6 +29,15 @@ struct Misdeed {
 const STALLED: &[&str] = &["stalled: no byte moved for 1 s"];
 const TOO_MUCH: &[&str] = &["sent more than the 1000000 bytes asked for"];
 const RESET: &[&str] = &["reset", "ended"];
+
+/// libp2p-mplex leaves a reset in its buffer until it has something else to send: a peer that keeps silent then is told
+/// by that.
+fn told(stack: &Stack, misdeed: &Misdeed) -> &'static [&'static str] {
+    match stack.muxer {
+        Some(Muxer::Mplex) if misdeed.told == RESET => STALLED,
+        _ => misdeed.told,
+    }
+}
 
 #[tokio::test]
 async fn in_an_upload() {
@@ -176,7 +185,8 @@ async fn suffer(stack: Stack, phase: Phase, misdeed: &Misdeed) {
     })
     .await;
     // Only where silence is expected is it short: this machine may be slow.
-    let stall = if misdeed.told == STALLED { "1" } else { "30" };
+    let told = told(&stack, misdeed);
+    let stall = if told == STALLED { "1" } else { "30" };
     let upload_size = if phase == Phase::Upload { LARGE } else { SIZE };
     let ended = dial(&stack, &peer.address)
         .measuring(PLAN, SIZE)
@@ -189,7 +199,7 @@ async fn suffer(stack: Stack, phase: Phase, misdeed: &Misdeed) {
     let failure = ended.failed(Class::Transfer, whole);
     let partial = ended.broken(&failure, phase);
     assert_eq!(partial.samples.len(), 1, "{case}");
-    assert!(misdeed.told.iter().any(|told| failure.message.contains(told)), "{case}");
+    assert!(told.iter().any(|told| failure.message.contains(told)), "{case}");
     assert!(partial.bytes_sent <= upload_size, "{case}");
 }
 

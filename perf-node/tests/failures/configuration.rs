@@ -58,9 +58,9 @@ async fn a_variable_that_is_not_accepted_is_named_with_its_value_and_what_is() {
 #[tokio::test]
 async fn without_a_role_there_is_no_document() {
     let cases: [(&[(&str, &str)], &str); 3] = [
-        (&[], "IS_DIALER is not set; it takes true or false"),
+        (&[], "no subcommand, and IS_DIALER is not set"),
         (&[("IS_DIALER", "maybe")], "IS_DIALER: \"maybe\" is not accepted; it takes true or false"),
-        (&[("IS_DIALER", "null"), ("TRANSPORT", "tcp")], "IS_DIALER is not set"),
+        (&[("IS_DIALER", "null"), ("TRANSPORT", "tcp")], "no subcommand, and IS_DIALER is not set"),
     ];
     for (vars, expected) in cases {
         let message = node().vars(vars.iter().copied()).run().await.failed_silently(Class::Usage);

@@ -9,7 +9,7 @@ use libp2p::Stream;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, NetworkBehaviour, Swarm, SwarmEvent, dummy};
 use perf_node::stacks;
-use perf_node::swarm::{self, Answer, Event, NodeBehaviourEvent, Streams};
+use perf_node::swarm::{self, Answer, Event, NodeBehaviourEvent, OpenError, Streams};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -92,7 +92,11 @@ impl Dialer {
 
     /// A stream on which perf is agreed on.
     pub(crate) async fn open(&self) -> Stream {
-        timeout(LIMIT, self.streams.open()).await.unwrap().unwrap()
+        timeout(LIMIT, self.try_to_open()).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn try_to_open(&self) -> Result<Stream, OpenError> {
+        self.streams.open().await
     }
 }
 
