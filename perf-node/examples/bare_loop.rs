@@ -39,12 +39,12 @@ fn main() -> Result<()> {
     match arguments[..] {
         ["listen", ref names @ ..] => {
             let stack = stack(names)?;
-            runtime::build(&stack)?.block_on(listen(stack))
+            runtime::build()?.block_on(listen(stack))
         }
         ["dial", address, ref names @ .., bytes, latencies] => {
             let stack = stack(names)?;
             let dialing = dial(stack, address.parse()?, bytes.parse()?, latencies.parse()?);
-            runtime::build(&stack)?.block_on(dialing)
+            runtime::build()?.block_on(dialing)
         }
         _ => Err("see the source for usage".into()),
     }

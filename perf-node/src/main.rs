@@ -9,7 +9,7 @@ use perf_node::{PerfNode, by_hand, runtime};
 
 fn main() -> ExitCode {
     panics::remember();
-    let node = PerfNode { environment: &[] };
+    let node = PerfNode { environment: runtime::ENVIRONMENT };
     match cli::invocation(std::env::args_os(), Settings::from_env()) {
         Ok(invocation) => run(node, invocation),
         Err(Refused::Arguments(error)) => cli::explain(&error),
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn run(node: PerfNode, invocation: Invocation) -> ExitCode {
-    let runtime = match runtime::build(&invocation.config().stack) {
+    let runtime = match runtime::build() {
         Ok(runtime) => runtime,
         Err(failure) => return exit(&Outcome::from_result(Err(failure)), Format::Yaml),
     };

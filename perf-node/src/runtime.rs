@@ -1,16 +1,17 @@
-//! The tokio runtime a stack is measured on.
+//! The tokio runtime that stacks are measured on.
 
-use harness_sdk::{Class, Failure, Phase, Stack};
+use harness_sdk::{Class, Failure, Phase};
 use tokio::runtime::{Builder, Runtime};
 
-/// The runtime for `stack`.
-pub fn build(stack: &Stack) -> Result<Runtime, Failure> {
-    let _ = stack;
-    let mut builder = match std::env::var("RT").as_deref() {
-        Ok("1") => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
-    builder.enable_all().build().map_err(|error| {
+/// How the process is built and run, for the document: what else a number depends on.
+pub const ENVIRONMENT: &[(&str, &str)] =
+    &[("allocator", "system"), ("runtime", "tokio current_thread")];
+
+/// One thread a node. A run is one connection and one stream at a time: with more workers its parts
+/// wake one another across cores, which costs CPU on every stack, latency, and on mplex and QUIC a
+/// third of the throughput (docs/measuring.md).
+pub fn build() -> Result<Runtime, Failure> {
+    Builder::new_current_thread().enable_all().build().map_err(|error| {
         let message = format!("cannot start the runtime: {error}");
         Failure::new(Class::Environment, Phase::Configuration, message)
     })
