@@ -5,12 +5,14 @@ use harness_sdk::{Class, Document};
 
 use crate::support::{NONE, dialer, listener, node, stack};
 
+type Vars<'a> = &'a [(&'a str, &'a str)];
+
 /// Nobody is there, and nobody is asked.
 const REDIS: &str = "127.0.0.1:1";
 
 #[tokio::test]
 async fn a_variable_that_is_not_accepted_is_named_with_its_value_and_what_is() {
-    let cases: [(&[(&str, &str)], &[&str]); 22] = [
+    let cases: [(Vars, &[&str]); 22] = [
         (
             &[("TRANSPORT", "carrier-pigeon")],
             &["TRANSPORT", "\"carrier-pigeon\"", "tcp, ws, quic-v1"],
@@ -57,7 +59,7 @@ async fn a_variable_that_is_not_accepted_is_named_with_its_value_and_what_is() {
 
 #[tokio::test]
 async fn without_a_role_there_is_no_document() {
-    let cases: [(&[(&str, &str)], &str); 3] = [
+    let cases: [(Vars, &str); 3] = [
         (&[], "no subcommand, and IS_DIALER is not set"),
         (&[("IS_DIALER", "maybe")], "IS_DIALER: \"maybe\" is not accepted; it takes true or false"),
         (&[("IS_DIALER", "null"), ("TRANSPORT", "tcp")], "no subcommand, and IS_DIALER is not set"),
