@@ -1,4 +1,5 @@
-//! The node that people copy, as they will run it: listener and dialer as processes, over both backends.
+//! The node that people copy, as they will run it: listener and dialer as processes, over both
+//! backends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

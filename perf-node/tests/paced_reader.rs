@@ -1,8 +1,9 @@
 //! A peer that reads, or writes, at a rate of its own: what the dialer reports has to be that rate.
 //!
 //! A dialer that stopped an upload's clock when its own buffers had taken the last byte would report
-//! more than the peer ever read. How much more is the size of those buffers: with QUIC enough for a
-//! steady reader to show it, with TCP a percent. So there is one, too, that leaves the end lying.
+//! more than the peer ever read, by what those buffers hold: to a steady reader a quarter more over
+//! QUIC, and over TCP no more than a percent or two, which nobody would notice. So there is another
+//! reader, that leaves the end lying: to that one it is a quarter more and upwards on every stack.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

@@ -38,7 +38,8 @@ impl Backend {
     }
 }
 
-/// Runs each of these functions, which take a [`Backend`], on both: `name::embedded`, `name::redis`.
+/// Runs each of these functions, which take a [`Backend`], on both: `name::embedded`,
+/// `name::redis`.
 macro_rules! on_both_backends {
     ($($name:ident),+ $(,)?) => { $(
         mod $name {

@@ -53,8 +53,8 @@ impl Ended {
         document
     }
 
-    /// The `failure:` of a dialer that failed: the status is its class's, the last line on stderr says the same, and of
-    /// the sections there are these and no others.
+    /// The `failure:` of a dialer that failed: the status is its class's, the last line on stderr
+    /// says the same, and of the sections there are these and no others.
     #[track_caller]
     pub(crate) fn failed(&self, class: Class, sections: Sections) -> FailureInfo {
         self.assert_status(class.exit_status().into());
@@ -66,7 +66,8 @@ impl Ended {
         failure
     }
 
-    /// The message of a listener that failed: it stands in the last line on stderr, and stdout has no document.
+    /// The message of a listener that failed: it stands in the last line on stderr, and stdout has
+    /// no document.
     #[track_caller]
     pub(crate) fn failed_silently(&self, class: Class) -> String {
         self.assert_status(class.exit_status().into());
@@ -76,8 +77,9 @@ impl Ended {
         message
     }
 
-    /// The remains of a section that broke in its `phase`: the failure names the iteration under way, and the samples are
-    /// those of the iterations before it, each of which was told on stderr when it was done.
+    /// The remains of a section that broke in its `phase`: the failure names the iteration under
+    /// way, and the samples are those of the iterations before it, each of which was told on stderr
+    /// when it was done.
     #[track_caller]
     pub(crate) fn broken(&self, failure: &FailureInfo, phase: Phase) -> Partial {
         let partial = failure.partial.clone().unwrap_or_else(|| panic!("{}", self.everything()));
@@ -113,9 +115,6 @@ impl Ended {
     fn document(&self, sections: Sections) -> Document {
         let document = Document::parse(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\n{}", self.everything()));
-        if self.stdout.starts_with('{') {
-            return document;
-        }
         let found = [&document.upload, &document.download, &document.latency];
         for ((section, name), count) in found.into_iter().zip(NAMES).zip(sections) {
             let counted = section.as_ref().map_or(0, |section| section.samples.len());
@@ -124,7 +123,10 @@ impl Ended {
                 assert_section(section, if name == "latency" { "ms" } else { "Gbps" });
             }
         }
-        assert_greppable(&self.stdout, sections);
+        // JSON is for programs.
+        if !self.stdout.starts_with('{') {
+            assert_greppable(&self.stdout, sections);
+        }
         document
     }
 }
@@ -150,8 +152,8 @@ pub(crate) fn assert_section(section: &Section, unit: &str) {
     }
 }
 
-/// What stands at an indent of two spaces under the keys that consumers grep for: nine a section, once each, in order,
-/// and none under any other heading. One document, without markers.
+/// What stands at an indent of two spaces under the keys that consumers grep for: nine a section,
+/// once each, in order, and none under any other heading. One document, without markers.
 #[track_caller]
 fn assert_greppable(stdout: &str, sections: Sections) {
     let mut found: Vec<(&str, Vec<&str>)> = Vec::new();

@@ -1,4 +1,5 @@
-//! A node's process: started with nothing but what the test says, watched line by line, killed in the end.
+//! A node's process: started with nothing but what the test says, watched line by line, killed in
+//! the end.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -177,7 +178,8 @@ impl Drop for Process {
     }
 }
 
-/// What `$?` says of a process that ran under no shell; of one that a signal ended, the signal below 0.
+/// What `$?` says of a process that ran under no shell; of one that a signal ended, the signal
+/// below 0.
 fn status_number(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| -status.signal().unwrap_or_default())
 }

@@ -1,4 +1,5 @@
-//! Dialers that do not keep to the protocol, or to none at all. The same listener serves a good one after each.
+//! Dialers that do not keep to the protocol, or to none at all. The same listener serves a good one
+//! after each.
 
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
@@ -98,8 +99,8 @@ async fn drain(stream: &mut Stream) -> u64 {
     received
 }
 
-/// A good exchange. It also makes libp2p-mplex send the reset of another stream, which it keeps in a
-/// buffer until something else is sent.
+/// A good exchange. It also makes libp2p-mplex send the reset of another stream, which it keeps in
+/// a buffer until something else is sent.
 async fn is_served(dialer: &Dialer) {
     let mut stream = ask(dialer, 1000).await;
     stream.close().await.unwrap();

@@ -30,8 +30,8 @@ const STALLED: &[&str] = &["stalled: no byte moved for 2 s"];
 const TOO_MUCH: &[&str] = &["sent more than the 1000000 bytes asked for"];
 const RESET: &[&str] = &["reset", "ended"];
 
-/// libp2p-mplex leaves a reset in its buffer until it has something else to send: a peer that keeps silent then is told
-/// by that.
+/// libp2p-mplex leaves a reset in its buffer until it has something else to send: a peer that keeps
+/// silent then is told by that.
 fn told(stack: &Stack, misdeed: &Misdeed) -> &'static [&'static str] {
     match stack.muxer {
         Some(Muxer::Mplex) if misdeed.told == RESET => STALLED,

@@ -1,4 +1,5 @@
-//! Variables that are not accepted, and stacks that the node does not speak. Neither waits for Redis: there is none.
+//! Variables that are not accepted, and stacks that the node does not speak. Neither waits for
+//! Redis: there is none.
 
 use futures::future::join_all;
 use harness_sdk::{Class, Document};

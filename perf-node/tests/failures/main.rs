@@ -1,5 +1,5 @@
-//! What goes wrong, and what the user gets: the status, the document's `failure:`, the last line on stderr, and of the
-//! sections exactly those that were measured whole.
+//! What goes wrong, and what the user gets: the status, the document's `failure:`, the last line on
+//! stderr, and of the sections exactly those that were measured whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
