@@ -148,6 +148,9 @@ fn transport(transport: Transport, tests: &[&TestResult]) -> Markup {
                 "Medians [first–third quartile], rows dial, columns listen: ↑ upload Gbps, ↓ download Gbps, ⇄ latency ms."
             }
             div.grids { @for stack in &stacks { (grid(&stack.key, &stack.tests)) } }
+            p.dim {
+                "Plots: a box from the first to the third quartile, the median across it; whiskers to the lowest and the highest sample that is no outlier; every sample a point, the first at the top, the last at the bottom; outliers in red, an arrow where one lies beyond the scale."
+            }
             @for (key, heading, _) in SECTIONS { (numbers(transport, key, heading, tests)) }
         }
     }

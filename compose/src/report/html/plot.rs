@@ -15,8 +15,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Has room for every box with its whiskers, and for outliers up to half as far again: one that
-    /// is far off would otherwise press all boxes flat.
+    /// Has room for every box with its whiskers, and for outliers up to a fifth as far again: one
+    /// that is far off would otherwise press all boxes flat.
     pub(super) fn of<'a>(sections: impl Iterator<Item = &'a Section> + Clone) -> Self {
         let highest = |values: &mut dyn Iterator<Item = f64>| {
             values.filter(|value| value.is_finite()).fold(0.0, f64::max)
@@ -24,7 +24,7 @@ impl Scale {
         let plots = sections.clone().map(|section| &section.plot);
         let boxes = highest(&mut plots.flat_map(|plot| [plot.max, plot.q3, plot.median]));
         let samples = highest(&mut sections.flat_map(|section| section.samples.iter().copied()));
-        let top = samples.min(boxes * 1.5).max(boxes);
+        let top = samples.min(boxes * 1.2).max(boxes);
         Self { top: if top > 0.0 && top.is_finite() { top } else { 1.0 } }
     }
 
@@ -169,11 +169,11 @@ mod tests {
     #[test]
     fn a_scale_holds_boxes_and_does_not_follow_what_is_far_off() {
         assert_eq!(scale(&[section(&[1.0, 2.0]), section(&[8.0])]).top, 8.0);
-        let near = section(&[4.0, 4.0, 4.0, 4.0, 4.0, 5.0]);
-        assert_eq!(scale(&[near]).top, 5.0);
+        let near = section(&[4.0, 4.0, 4.0, 4.0, 4.0, 4.5]);
+        assert_eq!(scale(&[near]).top, 4.5);
         let far = section(&[4.0, 4.0, 4.0, 4.0, 4.0, 500.0]);
         let scale = scale(std::slice::from_ref(&far));
-        assert_eq!(scale.top, 6.0);
+        assert_eq!(scale.top, 4.8);
         let points = Points::of(&far, &scale);
         assert_eq!(points.inside.matches('M').count(), 5);
         assert_eq!((points.outliers.as_str(), points.beyond.matches('M').count()), ("", 1));
