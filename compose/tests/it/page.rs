@@ -29,7 +29,9 @@ fn chromium(args: &[&str], page: &Path) -> Ran {
     command.arg(format!("--user-data-dir={}", profile.path().display())).args(args);
     command.arg(format!("file://{}", page.display()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = finish(command.spawn().expect("chromium is not on this machine"));
+    let child =
+        command.spawn().unwrap_or_else(|error| panic!("chromium could not be started: {error}"));
+    let ran = finish(child);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     ran
 }
