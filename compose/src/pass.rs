@@ -118,5 +118,6 @@ fn begin(
 
 fn write(folder: &RunFolder, results: &Results) -> Result<(), folder::Error> {
     folder.write("results.yaml", report::results_yaml(results))?;
-    folder.write("results.md", report::markdown(results))
+    folder.write("results.md", report::markdown(results))?;
+    folder.write("results.html", report::html(results))
 }
