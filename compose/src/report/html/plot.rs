@@ -31,7 +31,7 @@ impl Scale {
     /// Where `value` lies, held within the strip; `None` where it is no number.
     fn x(&self, value: f64) -> Option<f64> {
         let share = (value / self.top).clamp(0.0, 1.0);
-        (!share.is_nan()).then(|| MARGIN + share * (WIDTH - 2.0 * MARGIN))
+        (!share.is_nan()).then_some(MARGIN + share * (WIDTH - 2.0 * MARGIN))
     }
 
     /// Round values, not more than six of them.
