@@ -6,3 +6,4 @@
 mod bench;
 mod command_line;
 mod runs;
+mod selection;
