@@ -9,3 +9,4 @@ mod fixture;
 mod page;
 mod runs;
 mod schema;
+mod selection;
