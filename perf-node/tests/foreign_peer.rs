@@ -43,7 +43,8 @@ async fn it_dials_us() {
     for (transport, name) in STACKS {
         let listening = Listening::start(&stack(name), &[]).await;
         let server = socket(&listening.address);
-        for (up, down) in [(0, 1), (1, 0), (10_000_000, 0), (0, 10_000_001), (3_000_000, 5_000_000)] {
+        for (up, down) in [(0, 1), (1, 0), (10_000_000, 0), (0, 10_000_001), (3_000_000, 5_000_000)]
+        {
             let ended = Launch::new(&binary)
                 .args(["--server-address", &server.to_string(), "--transport", transport])
                 .args(["--upload-bytes", &up.to_string(), "--download-bytes", &down.to_string()])
