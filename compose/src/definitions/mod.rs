@@ -271,7 +271,7 @@ mod tests {
             ("- {id: a, transports: [tcp, tcp]}", "\"tcp\" is listed twice"),
             (
                 "- {id: a, transports: [tcp], server: locals}",
-                "impls.yaml:2:29: implementations[0] (a): unknown server \"locals\"; did you mean \"local\"?",
+                "impls.yaml:2:30: implementations[0] (a): unknown server \"locals\"; did you mean \"local\"?",
             ),
             (
                 "- {id: a, transports: [tcp]}\nbaselines:\n- id: b\n  transports: [tcp]\n  source: {type: github, repo: x/y}",

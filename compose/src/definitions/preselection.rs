@@ -169,10 +169,10 @@ mod tests {
             error.starts_with("impls/test-selection.yaml:2:14: test-ignore: invalid type"),
             "{error}"
         );
-        let warnings = load(&[(name, "test-filter: []\ntest-select: [a]\n")]).unwrap().warnings;
+        let warnings = load(&[(name, "test-filter: []\ntest-ignor: [a]\n")]).unwrap().warnings;
         assert!(
             warnings[0].ends_with(
-                "impls/test-selection.yaml:2: unknown key \"test-select\"; did you mean \"test-filter\"?"
+                "impls/test-selection.yaml:2: unknown key \"test-ignor\"; did you mean \"test-ignore\"?"
             ),
             "{warnings:?}"
         );

@@ -160,8 +160,8 @@ fn the_newer_format_is_read_whatever_the_file_is_called() {
     let warnings: Vec<_> = ran.stderr.lines().collect();
     assert_eq!(warnings.len(), 2, "{}", ran.stderr);
     for (warning, ending) in warnings.iter().zip([
-        "images.yaml:92: implementations[2] (js-v3.x): no perf node can be asked for transport \"wss\"; it is left out of the matrix",
-        "images.yaml:127: implementations[5] (py-v0.x): unknown key \"experimental\"",
+        "images.yaml:90: implementations[2] (js-v3.x): no perf node can be asked for transport \"wss\"; it is left out of the matrix",
+        "images.yaml:124: implementations[5] (py-v0.x): unknown key \"experimental\"",
     ]) {
         assert!(warning.starts_with("warning: ") && warning.contains(ending), "{warning}");
     }
