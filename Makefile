@@ -9,7 +9,7 @@ help: ## what there is
 
 perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
 	$(CARGO) build --release $(LOCKED) -p perf-compose -p perf-node
-	$(TARGET)/release/perf-compose --yes --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
+	$(TARGET)/release/perf-compose --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
 
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
 	$(CARGO) test $(LOCKED) --workspace

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 
 use perf_coordinator::{Coordinator, Limits};
 
@@ -14,7 +13,7 @@ use crate::interrupt::{self, INTERRUPTED};
 use crate::matrix::Cell;
 use crate::options::{self, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
-use crate::{report, selection};
+use crate::{listing, report, selection};
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +64,21 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
         Task::Coordinator { port } => coordinator(port).await,
         Task::ListTests(selection) => {
             let definitions = load(&selection)?;
-            let cells = selection::cells(&definitions, &selection.filters)?;
-            print(&lines(cells.iter().map(|cell| cell.name.clone())))
+            let cells = selection::cells(&definitions, &selection.filters);
+            if selection.show_ignored {
+                // Also, and most of all, where nothing is left.
+                print(&listing::test_lines(&selection::explained(
+                    &definitions,
+                    &selection.filters,
+                )?))?;
+                return cells.map(|_| 0).map_err(Into::into);
+            }
+            print(&lines(cells?.iter().map(|cell| cell.name.clone())))
+        }
+        Task::Why { selection, test } => {
+            let definitions = load(&selection)?;
+            let explanation = selection::why(&definitions, &selection.filters, &test)?;
+            print(&listing::explanation(&test, &explanation))
         }
         Task::ListImplementations(selection) => {
             let definitions = load(&selection)?;
@@ -79,7 +91,11 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
 
 async fn run(options: &RunOptions) -> Result<u8, Error> {
     let definitions = load(&options.selection)?;
-    let cells = selection::cells(&definitions, &options.selection.filters)?;
+    let Selection { filters, show_ignored, .. } = &options.selection;
+    let cells = selection::cells(&definitions, filters)?;
+    if *show_ignored {
+        eprint!("{}", listing::test_lines(&selection::explained(&definitions, filters)?));
+    }
     if options.ask {
         ask(&cells)?;
     }
@@ -111,10 +127,9 @@ async fn coordinator(port: u16) -> Result<u8, Error> {
 }
 
 fn load(selection: &Selection) -> Result<Definitions, Error> {
-    let file: &Path = &selection.definitions;
-    let definitions = Definitions::load(file)?;
+    let definitions = Definitions::load(&selection.definitions)?;
     for warning in &definitions.warnings {
-        eprintln!("warning: {}: {warning}", file.display());
+        eprintln!("warning: {warning}");
     }
     Ok(definitions)
 }

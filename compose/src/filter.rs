@@ -9,6 +9,7 @@
 //! | `!term` | that the term does not match; `!~alias` as well |
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::suggestion;
 
@@ -52,10 +53,19 @@ pub enum Error {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expression(Vec<Term>);
 
+/// One term of an expression; displayed as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Term {
+pub enum Term {
+    /// Text that is contained.
     Contains(String),
-    Any(Expression),
+    /// An alias, expanded.
+    Alias {
+        /// Without its `~`.
+        name: String,
+        /// What it stands for.
+        expression: Expression,
+    },
+    /// What the term does not match.
     Not(Box<Term>),
 }
 
@@ -67,14 +77,19 @@ impl Expression {
 
     /// Whether any term matches `value`: none of an empty expression's does.
     pub fn matches(&self, value: &str) -> bool {
-        self.0.iter().any(|term| term.matches(value))
+        self.deciding(value).is_some()
+    }
+
+    /// The first term that matches `value`.
+    pub fn deciding(&self, value: &str) -> Option<&Term> {
+        self.0.iter().find(|term| term.matches(value))
     }
 
     /// Whether a term, or one of an alias it uses, is exactly `value`: named, not merely matched.
     pub fn names(&self, value: &str) -> bool {
         self.0.iter().any(|term| match term {
             Term::Contains(text) => text == value,
-            Term::Any(expression) => expression.names(value),
+            Term::Alias { expression, .. } => expression.names(value),
             Term::Not(_) => false,
         })
     }
@@ -89,8 +104,18 @@ impl Term {
     fn matches(&self, value: &str) -> bool {
         match self {
             Self::Contains(text) => value.contains(text.as_str()),
-            Self::Any(expression) => expression.matches(value),
+            Self::Alias { expression, .. } => expression.matches(value),
             Self::Not(term) => !term.matches(value),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contains(text) => f.write_str(text),
+            Self::Alias { name, .. } => write!(f, "~{name}"),
+            Self::Not(term) => write!(f, "!{term}"),
         }
     }
 }
@@ -116,7 +141,10 @@ impl Parser<'_> {
             return Ok(Term::Not(Box::new(self.term(negated)?)));
         }
         match text.strip_prefix('~') {
-            Some(alias) => self.alias(alias.trim()).map(Term::Any),
+            Some(name) => {
+                let name = name.trim();
+                Ok(Term::Alias { name: name.to_owned(), expression: self.alias(name)? })
+            }
             None => Ok(Term::Contains(text.to_owned())),
         }
     }
@@ -202,6 +230,17 @@ mod tests {
         ] {
             assert_eq!((matches(text, rust), matches(text, go)), (of_rust, of_go), "{text}");
         }
+    }
+
+    #[test]
+    fn the_term_that_decides_is_shown_as_it_was_written() {
+        let aliases = aliases(&[("go", "go-v0.45|quic-go"), ("none", "!~go|~go")]);
+        let expression = Expression::parse("zig | ! ~go|!! rust|~go", &aliases).unwrap();
+        let deciding = |value| expression.deciding(value).map(ToString::to_string);
+        assert_eq!(deciding("rust").as_deref(), Some("!~go"));
+        assert_eq!(deciding("quic-go").as_deref(), Some("~go"));
+        assert_eq!(deciding("quic-go x rust").as_deref(), Some("!!rust"));
+        assert_eq!(Expression::parse("js", &aliases).unwrap().deciding("go"), None);
     }
 
     #[test]

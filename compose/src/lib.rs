@@ -10,7 +10,7 @@
 //! | what the nodes did | [`engine`] | a [`CellOutcome`](engine::CellOutcome): facts |
 //! | what that means | [`verdict`](mod@verdict) | a status, with class and reason |
 //! | what is kept | [`results`], [`journal`], [`folder`] | typed, on disk when it is done |
-//! | what is shown | [`report`], [`progress`] | YAML, Markdown, a table; a bar |
+//! | what is shown | [`report`], [`listing`], [`progress`] | YAML, Markdown, HTML, a table; which tests and why; a bar |
 //!
 //! [`run`] goes through the cells in order, [`pass`](mod@pass) puts a run's folder around that, and
 //! [`command`] is what the binary calls. Only [`options`] reads arguments and environment.
@@ -26,6 +26,7 @@ pub mod filter;
 pub mod folder;
 pub mod interrupt;
 pub mod journal;
+pub mod listing;
 pub mod machine;
 pub mod matrix;
 pub mod options;

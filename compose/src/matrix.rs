@@ -79,7 +79,9 @@ pub fn cells<'d>(implementations: &[&'d Implementation]) -> Result<Vec<Cell<'d>>
 
 fn common_stacks(dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {
     let transports = common(&dialer.transports, &listener.transports);
-    transports.into_iter().flat_map(|transport| layers(transport, dialer, listener)).collect()
+    let transports =
+        transports.into_iter().filter(|transport| !listener.dial_only.covers(*transport));
+    transports.flat_map(|transport| layers(transport, dialer, listener)).collect()
 }
 
 fn layers(transport: Transport, dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {
@@ -104,7 +106,6 @@ fn common<T: Copy + PartialEq>(first: &[T], second: &[T]) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::definitions::Definitions;
@@ -185,18 +186,32 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_implementations_take_less_than_a_second() {
+    fn who_only_dials_is_never_dialled() {
+        let text = "implementations:
+  - {id: a, transports: [webtransport, quic-v1]}
+  - {id: b, transports: [webtransport, quic-v1], dialOnly: [webtransport]}
+  - {id: c, transports: [webtransport], dialOnly: true}";
+        assert_eq!(
+            names(text),
+            [
+                "a x a (webtransport)",
+                "a x a (quic-v1)",
+                "a x b (quic-v1)",
+                "b x a (webtransport)",
+                "b x a (quic-v1)",
+                "b x b (quic-v1)",
+                "c x a (webtransport)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hundred_implementations_make_sixty_thousand_cells() {
         let entries: String = (0..100)
             .map(|i| format!("  - {{id: i{i}, transports: [tcp, quic-v1, webtransport], secureChannels: [noise, tls], muxers: [yamux, mplex]}}\n"))
             .collect();
         let definitions = definitions(&format!("implementations:\n{entries}"));
         let all: Vec<_> = definitions.implementations.iter().collect();
-        let start = Instant::now();
         assert_eq!(cells(&all).unwrap().len(), 100 * 100 * 6);
-        assert!(
-            start.elapsed() < Duration::from_secs(10),
-            "{:?} in an unoptimised build",
-            start.elapsed()
-        );
     }
 }

@@ -55,7 +55,7 @@ pub async fn pass(
 ) -> Result<Pass, folder::Error> {
     let (started, start) = (Moment::now(), Instant::now());
     let mut folder = RunFolder::create(&options.cache.test_runs()?, &started.run_name())?;
-    let mut metadata = metadata(engine.name(), options, started, folder.name());
+    let mut metadata = metadata(engine.name(), options, definitions, started, folder.name());
     begin(&mut folder, options, &metadata, cells)?;
 
     let order = Order {
@@ -80,7 +80,13 @@ pub async fn pass(
     Ok(Pass { results, folder, error, interrupted })
 }
 
-fn metadata(engine: &str, options: &RunOptions, started: Moment, name: String) -> Metadata {
+fn metadata(
+    engine: &str,
+    options: &RunOptions,
+    definitions: &Definitions,
+    started: Moment,
+    name: String,
+) -> Metadata {
     let machine = Machine::look();
     Metadata {
         test_pass: name,
@@ -92,7 +98,7 @@ fn metadata(engine: &str, options: &RunOptions, started: Moment, name: String) -
         runner: concat!("perf-compose ", env!("CARGO_PKG_VERSION")).to_owned(),
         workload: engine::workload(&options.plan),
         timeout: options.timeout.into(),
-        filters: options.selection.filters.given(),
+        filters: options.selection.filters.given(&definitions.preselections),
         machine,
     }
 }
@@ -118,5 +124,6 @@ fn begin(
 
 fn write(folder: &RunFolder, results: &Results) -> Result<(), folder::Error> {
     folder.write("results.yaml", report::results_yaml(results))?;
-    folder.write("results.md", report::markdown(results))
+    folder.write("results.md", report::markdown(results))?;
+    folder.write("results.html", report::html(results))
 }

@@ -2,20 +2,22 @@
 
 /// `; did you mean "quic-v1"?` where a known word is near enough, else all there are.
 pub(crate) fn known<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
-    // Further than a third of the word is another word, not a slip.
-    let near = |candidate: &str| distance(candidate) <= word.chars().count().div_ceil(3);
-    if let Some(candidate) = known
-        .clone()
-        .filter(|candidate| near(candidate))
-        .min_by_key(|candidate| distance(candidate))
-    {
+    if let Some(candidate) = nearest(word, known.clone()) {
         return format!("; did you mean \"{candidate}\"?");
     }
     match known.collect::<Vec<_>>().join(", ") {
         none if none.is_empty() => "; there are none".to_owned(),
         all => format!("; it takes one of {all}"),
     }
+}
+
+/// The known word that is nearest, where one is near enough.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Further than a third of the word is another word, not a slip.
+    let limit = word.chars().count().div_ceil(3);
+    let distances = known.map(|known| (strsim::damerau_levenshtein(word, known), known));
+    let near = distances.filter(|(distance, _)| *distance <= limit);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
 #[cfg(test)]

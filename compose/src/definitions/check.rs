@@ -2,67 +2,103 @@
 
 use std::collections::BTreeSet;
 
+use super::locate::Step::{self, Index, Key};
 use super::{Definitions, Implementation};
 use crate::suggestion;
 
+/// What is wrong, and where.
+pub(super) struct Problem<'a> {
+    /// From the top of the file.
+    pub(super) path: Vec<Step<'a>>,
+    /// What was found and what was expected.
+    pub(super) message: String,
+}
+
 impl Definitions {
-    /// What is wrong with it, and what was expected.
-    pub(super) fn problem(&self) -> Option<String> {
+    /// What is wrong with it. The first `listed` implementations stand under `implementations`, the
+    /// others under `baselines`.
+    pub(super) fn problem(&self, listed: usize) -> Option<Problem<'static>> {
         if self.implementations.is_empty() {
-            return Some(
-                "there is nothing to test; expected a list under `implementations:`".to_owned(),
-            );
+            let message = "there is nothing to test; expected a list under `implementations:`";
+            return Some(Problem { path: Vec::new(), message: message.to_owned() });
         }
+        let place = |index: usize| match index.checked_sub(listed) {
+            None => ("implementations", index),
+            Some(index) => ("baselines", index),
+        };
         let servers = self.servers.iter().map(|server| server.id.as_str());
-        duplicate(servers.clone())
-            .map(|id| format!("server \"{id}\" is defined twice; ids must differ"))
-            .or_else(|| {
-                let ids = self.implementations.iter().map(|entry| entry.id.as_str());
-                duplicate(ids)
-                    .map(|id| format!("implementation \"{id}\" is defined twice; ids must differ"))
-            })
-            .or_else(|| {
-                self.implementations.iter().enumerate().find_map(|(index, entry)| {
-                    let place = format!("implementation {} (\"{}\")", index + 1, entry.id);
-                    entry.problem(servers.clone()).map(|problem| format!("{place}: {problem}"))
-                })
-            })
+        if let Some((index, id)) = duplicate(servers) {
+            let message = format!("server \"{id}\" is defined twice; ids must differ");
+            return Some(Problem { path: vec![Key("servers"), Index(index)], message });
+        }
+        if let Some((index, id)) = duplicate(self.implementations.iter().map(|entry| &entry.id)) {
+            let (section, index) = place(index);
+            let message = format!("implementation \"{id}\" is defined twice; ids must differ");
+            return Some(Problem { path: vec![Key(section), Index(index)], message });
+        }
+        self.implementations.iter().enumerate().find_map(|(index, entry)| {
+            let (section, index) = place(index);
+            let (inner, message) = entry.problem().or_else(|| self.foreign(entry))?;
+            let path = [Key(section), Index(index)].into_iter().chain(inner).collect();
+            let message = format!("{section}[{index}] ({}): {message}", entry.id);
+            Some(Problem { path, message })
+        })
+    }
+
+    /// What `entry` refers to and is not there.
+    fn foreign(&self, entry: &Implementation) -> Option<(Vec<Step<'static>>, String)> {
+        let servers = self.servers.iter().map(|server| server.id.as_str());
+        if !servers.clone().any(|server| server == entry.server) {
+            let known = suggestion::known(&entry.server, servers);
+            let message = format!("unknown server \"{}\"{known}", entry.server);
+            return Some((vec![Key("server")], message));
+        }
+        let base = entry.source.base_image.as_ref()?;
+        let ids = self.implementations.iter().map(|entry| entry.id.as_str());
+        let known = ids.clone().any(|id| id == base);
+        let message = || format!("unknown base image \"{base}\"{}", suggestion::known(base, ids));
+        (!known).then(|| (vec![Key("source"), Key("baseImage")], message()))
     }
 }
 
 impl Implementation {
-    fn problem<'a>(&self, servers: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    /// What is wrong with it alone, and where in it.
+    fn problem(&self) -> Option<(Vec<Step<'static>>, String)> {
+        let at = |key, message: &str| Some((vec![Key(key)], message.to_owned()));
         let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if self.id.is_empty() || !self.id.chars().all(accepted) {
-            return Some(
-                "an id is made of letters, digits, `.`, `_` and `-`, at least one".to_owned(),
-            );
-        }
-        if self.transports.is_empty() {
-            return Some("`transports` is empty; without one there is nothing to test".to_owned());
+            return at("id", "an id is made of letters, digits, `.`, `_` and `-`, at least one");
         }
         let process = self.process.iter();
         if process.clone().any(|process| process.command.0.is_empty()) {
-            return Some("`process.command` is empty; expected a program".to_owned());
+            return at("process", "`process.command` is empty; expected a program");
         }
         if process.filter_map(|process| process.build.as_ref()).any(|build| build.0.is_empty()) {
-            return Some(
-                "`process.build` is empty; expected a program, or no `build` at all".to_owned(),
+            return at(
+                "process",
+                "`process.build` is empty; expected a program, or no `build` at all",
             );
         }
-        if !servers.clone().any(|server| server == self.server) {
-            let known = suggestion::known(&self.server, servers);
-            return Some(format!("unknown server \"{}\"{known}", self.server));
+        if let Some((key, message)) = self.source.problem() {
+            return Some((vec![Key("source"), Key(key)], message));
         }
-        let twice = duplicate(&self.transports).map(ToString::to_string);
-        let twice = twice.or_else(|| duplicate(&self.secure_channels).map(ToString::to_string));
-        let twice = twice.or_else(|| duplicate(&self.muxers).map(ToString::to_string));
-        twice.map(|value| format!("\"{value}\" is listed twice"))
+        let words = |list: Vec<&'static str>| duplicate(list).map(|(_, word)| word);
+        let lists = [
+            ("transports", words(self.transports.iter().map(|word| word.as_str()).collect())),
+            (
+                "secureChannels",
+                words(self.secure_channels.iter().map(|word| word.as_str()).collect()),
+            ),
+            ("muxers", words(self.muxers.iter().map(|word| word.as_str()).collect())),
+        ];
+        lists.into_iter().find_map(|(key, word)| {
+            Some((vec![Key(key)], format!("\"{}\" is listed twice", word?)))
+        })
     }
 }
 
-/// The first value that was there before.
-pub(super) fn duplicate<T: Ord>(values: impl IntoIterator<Item = T>) -> Option<T> {
+/// The first value that was there before, with its index.
+pub(super) fn duplicate<T: Ord + Copy>(values: impl IntoIterator<Item = T>) -> Option<(usize, T)> {
     let mut seen = BTreeSet::new();
-    values.into_iter().find_map(|value| seen.replace(value))
+    values.into_iter().enumerate().find(|(_, value)| !seen.insert(*value))
 }

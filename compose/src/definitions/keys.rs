@@ -1,68 +1,124 @@
-//! Keys that nothing reads: tolerated, for files written for another runner, but never silently.
+//! What nothing reads: tolerated, for files written for another runner, but never silently.
 
 use serde_yaml::{Mapping, Value};
 
+use super::known::FOREIGN_TRANSPORTS;
+use super::locate::{
+    Step::{self, Index, Key},
+    locate,
+};
 use crate::suggestion;
 
 const FILE: &[&str] = &["test-aliases", "servers", "implementations", "baselines"];
 const ALIAS: &[&str] = &["alias", "value"];
-const SERVER: &[&str] = &["id", "type", "hostname", "username"];
+const SERVER: &[&str] = &["id", "type", "hostname", "username", "description"];
+/// `name`, `metadata`, `protocols` and `capabilities` of the upstream formats are for people.
 const IMPLEMENTATION: &[&str] = &[
     "id",
+    "name",
     "server",
     "source",
     "process",
     "transports",
     "secureChannels",
     "muxers",
+    "dialOnly",
+    "legacy",
     "default",
     "baseline",
     "env",
+    "protocols",
+    "capabilities",
+    "metadata",
 ];
-/// `type`, `repo`, `commit` and `dockerfile` are for engines that build images.
-const SOURCE: &[&str] = &["type", "path", "repo", "commit", "dockerfile"];
+const SOURCE: &[&str] = &[
+    "type",
+    "path",
+    "repo",
+    "commit",
+    "dockerfile",
+    "buildContext",
+    "requiresSubmodules",
+    "baseImage",
+    "browser",
+    "patchPath",
+    "patchFile",
+];
 const PROCESS: &[&str] = &["build", "command"];
 
-/// One line for each key of `text` that has no meaning here.
-pub(super) fn unknown(text: &str) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let Ok(Value::Mapping(file)) = serde_yaml::from_str(text) else { return warnings };
-    check("", &file, FILE, &mut warnings);
+/// One note, `line: what`, for each thing in `text` that has no meaning here.
+pub(super) fn read_past(text: &str) -> Vec<String> {
+    let Ok(Value::Mapping(file)) = serde_yaml::from_str(text) else { return Vec::new() };
+    let mut notes = Notes { text, notes: Vec::new() };
+    notes.keys(&[], "", &file, FILE);
     for (section, known) in [("test-aliases", ALIAS), ("servers", SERVER)] {
-        for (place, entry) in entries(&file, section) {
-            check(&place, entry, known, &mut warnings);
+        for (path, place, entry) in entries(&file, section) {
+            notes.keys(&path, &place, entry, known);
         }
     }
     for section in ["implementations", "baselines"] {
-        for (place, entry) in entries(&file, section) {
-            check(&place, entry, IMPLEMENTATION, &mut warnings);
+        for (path, place, entry) in entries(&file, section) {
+            notes.keys(&path, &place, entry, IMPLEMENTATION);
             for (key, known) in [("source", SOURCE), ("process", PROCESS)] {
                 if let Some(Value::Mapping(inner)) = entry.get(key) {
-                    check(&format!("{place}.{key}"), inner, known, &mut warnings);
+                    let path = [&path[..], &[Key(key)]].concat();
+                    notes.keys(&path, &format!("{place}.{key}"), inner, known);
                 }
+            }
+            if let Some(Value::Sequence(transports)) = entry.get("transports") {
+                notes.transports(&path, &place, transports);
             }
         }
     }
-    warnings
+    notes.notes
 }
 
-/// The mappings listed under `section`, each with how a reader finds it.
-fn entries<'a>(file: &'a Mapping, section: &str) -> Vec<(String, &'a Mapping)> {
+struct Notes<'t> {
+    text: &'t str,
+    notes: Vec<String>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, path: &[Step<'_>], place: &str, message: &str) {
+        let line = locate(self.text, path).map_or(1, |(line, _)| line);
+        let colon = if place.is_empty() { "" } else { ": " };
+        self.notes.push(format!("{line}: {place}{colon}{message}"));
+    }
+
+    fn keys(&mut self, path: &[Step<'_>], place: &str, mapping: &Mapping, known: &[&str]) {
+        let keys = mapping.keys().filter_map(Value::as_str);
+        for key in keys.filter(|key| !known.contains(key)) {
+            let hint = suggestion::known(key, known.iter().copied());
+            let path = [path, &[Key(key)]].concat();
+            self.add(&path, place, &format!("unknown key \"{key}\"{hint}"));
+        }
+    }
+
+    fn transports(&mut self, path: &[Step<'_>], place: &str, transports: &[Value]) {
+        for (index, word) in transports.iter().enumerate() {
+            let Some(word) = word.as_str().filter(|word| FOREIGN_TRANSPORTS.contains(word)) else {
+                continue;
+            };
+            let path = [path, &[Key("transports"), Index(index)]].concat();
+            let message = format!(
+                "no perf node can be asked for transport \"{word}\"; it is left out of the matrix"
+            );
+            self.add(&path, place, &message);
+        }
+    }
+}
+
+/// The mappings listed under `section`, each with its path and how a reader finds it.
+fn entries<'a>(file: &'a Mapping, section: &'a str) -> Vec<(Vec<Step<'a>>, String, &'a Mapping)> {
     let Some(Value::Sequence(list)) = file.get(section) else { return Vec::new() };
     let mappings = list.iter().enumerate().filter_map(|(i, entry)| Some((i, entry.as_mapping()?)));
     mappings
-        .map(|(index, entry)| match entry.get("id").and_then(Value::as_str) {
-            Some(id) => (format!("{section}[{index}] ({id})"), entry),
-            None => (format!("{section}[{index}]"), entry),
+        .map(|(index, entry)| {
+            let place = match entry.get("id").and_then(Value::as_str) {
+                Some(id) => format!("{section}[{index}] ({id})"),
+                None => format!("{section}[{index}]"),
+            };
+            (vec![Key(section), Index(index)], place, entry)
         })
         .collect()
-}
-
-fn check(place: &str, mapping: &Mapping, known: &[&str], warnings: &mut Vec<String>) {
-    let keys = mapping.keys().filter_map(Value::as_str);
-    for key in keys.filter(|key| !known.contains(key)) {
-        let colon = if place.is_empty() { "" } else { ": " };
-        let hint = suggestion::known(key, known.iter().copied());
-        warnings.push(format!("{place}{colon}unknown key \"{key}\"{hint}"));
-    }
 }

@@ -7,7 +7,7 @@ use harness_sdk::{Muxer, SecureChannel, Transport};
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use super::ServerKind;
+use super::{Browser, ServerKind, SourceKind};
 use crate::suggestion;
 
 /// A closed vocabulary.
@@ -40,6 +40,65 @@ impl Vocabulary for ServerKind {
     fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
         [("local", Self::Local), ("remote", Self::Remote)].into_iter()
     }
+}
+
+impl Vocabulary for SourceKind {
+    const KIND: &'static str = "source type";
+    fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+        [("local", Self::Local), ("github", Self::Github), ("browser", Self::Browser)].into_iter()
+    }
+}
+
+impl Vocabulary for Browser {
+    const KIND: &'static str = "browser";
+    fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+        [("chromium", Self::Chromium), ("firefox", Self::Firefox), ("webkit", Self::Webkit)]
+            .into_iter()
+    }
+}
+
+/// Transports that upstream's other suites test, and that no perf node can be asked for. They are
+/// read past, with a warning, so that one file can serve all suites.
+pub(super) const FOREIGN_TRANSPORTS: &[&str] = &["wss", "webrtc"];
+
+/// A transport of the contract, or one to read past.
+#[derive(Clone, Copy)]
+struct Speakable(Option<Transport>);
+
+impl Vocabulary for Speakable {
+    const KIND: &'static str = Transport::KIND;
+    fn all() -> impl Iterator<Item = (&'static str, Self)> + Clone {
+        let foreign = FOREIGN_TRANSPORTS.iter().map(|word| (*word, Self(None)));
+        Transport::all().map(|(word, transport)| (word, Self(Some(transport)))).chain(foreign)
+    }
+}
+
+/// Reads a list of transports, at least one, less the foreign ones.
+pub(super) fn transports<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Transport>, D::Error> {
+    let words: Vec<Speakable> = many(deserializer)?;
+    if words.is_empty() {
+        return Err(D::Error::custom(
+            "`transports` is empty; without one there is nothing to test",
+        ));
+    }
+    Ok(words.into_iter().filter_map(|Speakable(transport)| transport).collect())
+}
+
+/// The same, where none may be said.
+pub(super) fn any_transports<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Transport>, D::Error> {
+    let words: Vec<Speakable> = many(deserializer)?;
+    Ok(words.into_iter().filter_map(|Speakable(transport)| transport).collect())
+}
+
+/// Reads one word, or none.
+pub(super) fn maybe<'de, T: Vocabulary, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Word<T>>::deserialize(deserializer)?.map(|Word(word)| word))
 }
 
 /// Reads one word.

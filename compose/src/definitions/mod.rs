@@ -1,9 +1,17 @@
 //! What `impls.yaml` says: implementations, the servers they run on, aliases for filters.
+//!
+//! Both upstream formats are read, whatever the file is called: the older one, with `servers`, and
+//! `images.yaml`, with sources on GitHub and in browsers. Neither gives a key of the other's another
+//! meaning, so one reader reads both, and a mixture.
 
 mod check;
+mod dial_only;
 mod keys;
 mod known;
+mod locate;
+mod preselection;
 mod read;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +19,10 @@ use std::path::{Path, PathBuf};
 use harness_sdk::{Muxer, SecureChannel, Transport};
 use serde::Deserialize;
 
+pub use dial_only::DialOnly;
+pub use preselection::Preselection;
 pub use read::Error;
+pub use source::{Browser, Source, SourceKind};
 
 use crate::filter::Aliases;
 
@@ -24,7 +35,9 @@ pub struct Definitions {
     pub servers: Vec<Server>,
     /// Every implementation, baselines last, in the file's order.
     pub implementations: Vec<Implementation>,
-    /// What was read past, one line each.
+    /// What is selected where no flag says otherwise.
+    pub preselections: Vec<Preselection>,
+    /// What was read past, one line each, with file and line.
     pub warnings: Vec<String>,
 }
 
@@ -62,7 +75,7 @@ pub struct Implementation {
     /// How it is built and started without Docker; `None`: the process engine cannot.
     pub process: Option<Process>,
     /// What it speaks, in the order its cells are listed.
-    #[serde(deserialize_with = "known::many")]
+    #[serde(deserialize_with = "known::transports")]
     pub transports: Vec<Transport>,
     /// Secure channels, for transports that do not bring their own.
     #[serde(default, deserialize_with = "known::many")]
@@ -70,6 +83,12 @@ pub struct Implementation {
     /// Muxers, for transports that do not bring their own.
     #[serde(default, deserialize_with = "known::many")]
     pub muxers: Vec<Muxer>,
+    /// The transports over which it cannot listen.
+    #[serde(default)]
+    pub dial_only: DialOnly,
+    /// Whether it keeps to the coordination that was before TEST_KEY: it needs a Redis of its own.
+    #[serde(default)]
+    pub legacy: bool,
     /// Whether it takes part without being named.
     #[serde(default = "yes")]
     pub default: bool,
@@ -79,20 +98,6 @@ pub struct Implementation {
     /// Variables that its processes are given besides the contract's.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-}
-
-/// Where an implementation's sources are.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Source {
-    /// Relative to the root (see [`root_of`]); builds and nodes run here.
-    #[serde(default = "here")]
-    pub path: PathBuf,
-}
-
-impl Default for Source {
-    fn default() -> Self {
-        Self { path: here() }
-    }
 }
 
 /// How an implementation is built and started as a plain process.
@@ -151,7 +156,8 @@ impl Implementation {
         use Transport::{Https, Quic, RawNoise, RawQuic, RawTcp, RawTls};
         let kind =
             |transport| matches!(transport, Https | Quic | RawTcp | RawTls | RawNoise | RawQuic);
-        self.baseline || self.transports.iter().copied().all(kind)
+        let mut transports = self.transports.iter().copied();
+        self.baseline || (!self.transports.is_empty() && transports.all(kind))
     }
 }
 
@@ -159,10 +165,6 @@ const LOCAL: &str = "local";
 
 fn local() -> String {
     LOCAL.to_owned()
-}
-
-fn here() -> PathBuf {
-    PathBuf::from(".")
 }
 
 fn yes() -> bool {
@@ -197,7 +199,8 @@ mod tests {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../impls/impls.yaml");
         let definitions = Definitions::load(&file).unwrap();
         assert_eq!(definitions.warnings, Vec::<String>::new());
-        let process = definitions.implementations[0].process.as_ref().unwrap();
+        let rust = definitions.implementations.iter().find(|entry| entry.id == "rust-v0.56");
+        let process = rust.unwrap().process.as_ref().unwrap();
         assert_eq!(process.command, Words(vec!["{target}/release/perf-node".to_owned()]));
     }
 
@@ -231,7 +234,7 @@ mod tests {
             ),
             (
                 "implementations:\n  - id: a\n    transport: [tcp]\n",
-                "missing field `transports`; implementations[0] (a): unknown key \"transport\"; did you mean \"transports\"?",
+                "missing field `transports`; line 3: implementations[0] (a): unknown key \"transport\"; did you mean \"transports\"?",
             ),
             (
                 "implementations:\n  - id: [a\n",
@@ -259,14 +262,36 @@ mod tests {
                 "- {id: a, transports: [tcp]}\ntest-aliases: [{alias: x, value: a}, {alias: x, value: b}]",
                 "alias \"x\" is defined twice",
             ),
-            ("- {id: '', transports: [tcp]}", "implementation 1 (\"\"): an id is made of"),
+            (
+                "- {id: '', transports: [tcp]}",
+                "impls.yaml:2:4: implementations[0] (): an id is made of",
+            ),
             ("- {id: a b, transports: [tcp]}", "an id is made of"),
             ("- {id: a, transports: []}", "`transports` is empty"),
             ("- {id: a, transports: [tcp, tcp]}", "\"tcp\" is listed twice"),
             (
                 "- {id: a, transports: [tcp], server: locals}",
-                "unknown server \"locals\"; did you mean \"local\"?",
+                "impls.yaml:2:30: implementations[0] (a): unknown server \"locals\"; did you mean \"local\"?",
             ),
+            (
+                "- {id: a, transports: [tcp]}\nbaselines:\n- id: b\n  transports: [tcp]\n  source: {type: github, repo: x/y}",
+                "impls.yaml:6:12: baselines[0] (b): such a source needs `commit`",
+            ),
+            (
+                "- {id: js, transports: [ws]}\n- id: b\n  transports: [ws]\n  source: {type: browser, browser: firefox, baseImage: jss}",
+                "impls.yaml:5:45: implementations[1] (b): unknown base image \"jss\"; did you mean \"js\"?",
+            ),
+            (
+                "- {id: a, transports: [ws], source: {patchPath: x}}",
+                "a patch needs `patchFile` as well",
+            ),
+            (
+                "- {id: a, transports: [ws], source: {patchPath: x, patchFile: ../y}}",
+                "\"../y\" is a path; expected a file's name",
+            ),
+            ("- {id: a, transports: [ws], source: {type: git}}", "unknown source type \"git\""),
+            ("- {id: a, transports: [ws], dialOnly: [wz]}", "unknown transport \"wz\""),
+            ("- {id: a, transports: [ws], dialOnly: ws}", "expected true, false, or a list"),
             ("- {id: a, transports: [tcp], process: {command: ' '}}", "`process.command` is empty"),
             (
                 "- {id: a, transports: [tcp], process: {build: [], command: x}}",
@@ -285,11 +310,35 @@ mod tests {
         assert_eq!(
             parse(text).unwrap().warnings,
             [
-                "unknown key \"version\"; it takes one of test-aliases, servers, implementations, baselines",
-                "implementations[0] (a): unknown key \"muxer\"; did you mean \"muxers\"?",
-                "implementations[0] (a).source: unknown key \"comit\"; did you mean \"commit\"?",
+                "impls.yaml:1: unknown key \"version\"; it takes one of test-aliases, servers, implementations, baselines",
+                "impls.yaml:3: implementations[0] (a): unknown key \"muxer\"; did you mean \"muxers\"?",
+                "impls.yaml:3: implementations[0] (a).source: unknown key \"comit\"; did you mean \"commit\"?",
             ]
         );
+    }
+
+    #[test]
+    fn the_newer_format_has_sources_of_three_kinds() {
+        let text = "implementations:
+  - {id: js, transports: [ws, wss], dialOnly: [wss, ws], legacy: true}
+  - id: chromium
+    transports: [webtransport]
+    dialOnly: true
+    source: {type: browser, browser: chromium, baseImage: js, dockerfile: B, buildContext: c}
+  - id: py
+    transports: [tcp]
+    source: {type: github, repo: o/py, commit: 0e12, requiresSubmodules: true, patchPath: p, patchFile: f}
+";
+        let all = parse(text).unwrap().implementations;
+        assert_eq!(all[0].transports, [Transport::Ws]);
+        assert!(all[0].dial_only.covers(Transport::Ws) && all[0].legacy);
+        assert_eq!(
+            (all[1].source.kind, all[1].source.browser),
+            (SourceKind::Browser, Some(Browser::Chromium))
+        );
+        assert_eq!(all[1].dial_only, DialOnly::Always);
+        assert_eq!(all[2].source.commit.as_deref(), Some("0e12"));
+        assert!(all[2].source.requires_submodules);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-use super::check::duplicate;
+use super::check::{Problem, duplicate};
+use super::locate::{Step, locate};
 use super::{Definitions, Implementation, LOCAL, Server, ServerKind, keys, local};
 
 /// Why definitions cannot be used.
@@ -45,22 +46,31 @@ impl Definitions {
     pub fn load(file: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| Error::Read { file: file.to_owned(), source })?;
-        Self::parse(&text, file)
+        let mut definitions = Self::parse(&text, file)?;
+        definitions.preselect(file)?;
+        Ok(definitions)
     }
 
-    /// Reads `text`; `file` is only named in errors.
+    /// Reads `text`; `file` is only named in errors. What lies beside the file is not read.
     pub fn parse(text: &str, file: &Path) -> Result<Self, Error> {
         let raw: File = serde_yaml::from_str(text).map_err(|error| at(file, text, &error))?;
-        let invalid = |message| Error::Invalid { file: file.to_owned(), message };
         let aliases = raw.test_aliases.iter().map(|alias| &alias.alias);
-        if let Some(alias) = duplicate(aliases) {
-            return Err(invalid(format!("alias \"{alias}\" is defined twice; names must differ")));
+        if let Some((index, alias)) = duplicate(aliases) {
+            let message = format!("alias \"{alias}\" is defined twice; names must differ");
+            let problem =
+                Problem { path: vec![Step::Key("test-aliases"), Step::Index(index)], message };
+            return Err(invalid(file, text, problem));
         }
+        let listed = raw.implementations.len();
         let mut definitions = Self {
             aliases: raw.test_aliases.into_iter().map(|alias| (alias.alias, alias.value)).collect(),
             servers: raw.servers,
             implementations: raw.implementations,
-            warnings: keys::unknown(text),
+            preselections: Vec::new(),
+            warnings: keys::read_past(text)
+                .into_iter()
+                .map(|note| format!("{}:{note}", file.display()))
+                .collect(),
         };
         let baselines = raw.baselines.into_iter();
         definitions
@@ -69,8 +79,8 @@ impl Definitions {
         if !definitions.servers.iter().any(|server| server.id == LOCAL) {
             definitions.servers.push(Server { id: local(), kind: ServerKind::Local });
         }
-        match definitions.problem() {
-            Some(message) => Err(invalid(message)),
+        match definitions.problem(listed) {
+            Some(problem) => Err(invalid(file, text, problem)),
             None => Ok(definitions),
         }
     }
@@ -97,20 +107,30 @@ struct Alias {
 }
 
 /// A list; a key with nothing under it (all of it commented out, say) is an empty one.
-fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(super) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// A problem with its position in front.
+fn invalid(file: &Path, text: &str, problem: Problem<'_>) -> Error {
+    let Problem { path, message } = problem;
+    let file = file.to_owned();
+    match locate(text, &path).filter(|_| !path.is_empty()) {
+        Some((line, column)) => Error::Syntax { file, line, column, message },
+        None => Error::Invalid { file, message },
+    }
+}
+
 /// serde_yaml's error with its position in front, where editors and terminals look for it. A key
 /// that was misspelt is the likely reason for one that is missing, so those are told as well.
-fn at(file: &Path, text: &str, error: &serde_yaml::Error) -> Error {
+pub(super) fn at(file: &Path, text: &str, error: &serde_yaml::Error) -> Error {
     let mut message = error.to_string();
     if message.contains("missing field") {
-        for hint in keys::unknown(text) {
-            message.push_str("; ");
-            message.push_str(&hint);
+        for note in keys::read_past(text) {
+            message.push_str("; line ");
+            message.push_str(&note);
         }
     }
     let file = file.to_owned();

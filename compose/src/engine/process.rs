@@ -138,7 +138,8 @@ impl Engine for ProcessEngine {
     ) -> Result<Availability, Error> {
         let Some(process) = &implementation.process else {
             let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
-            return Ok(Availability::Unavailable(reason.to_owned()));
+            let not_here = implementation.source.not_here(&self.root);
+            return Ok(Availability::Unavailable(not_here.unwrap_or_else(|| reason.to_owned())));
         };
         if let Some(build) = &process.build
             && let Some(reason) = self.build(build, implementation, log).await?

@@ -27,8 +27,14 @@ pub struct Args {
     #[arg(long, conflicts_with = "list_impls")]
     pub(super) list_tests: bool,
     /// Print the implementations, one a line, and run nothing.
-    #[arg(long)]
+    #[arg(long, visible_alias = "list-images")]
     pub(super) list_impls: bool,
+    /// Show the tests that filters leave out as well, each with the term that does.
+    #[arg(long, conflicts_with = "list_impls")]
+    pub(super) show_ignored: bool,
+    /// Print why a test is selected, or is not, and run nothing.
+    #[arg(long, value_name = "TEST", conflicts_with_all = ["list_impls", "list_tests", "show_ignored"])]
+    pub(super) why: Option<String>,
 
     #[command(flatten)]
     pub(super) select: SelectArgs,
@@ -77,42 +83,42 @@ pub(super) enum EngineName {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectArgs {
-    /// Tests to run, by name [default: all].
-    #[arg(
-        long,
-        alias = "test-filter",
-        value_name = "TERMS",
-        default_value = "",
-        hide_default_value = true
-    )]
-    test_select: String,
-    /// Tests of those to leave out, by name [default: none].
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    test_ignore: String,
+    /// Tests to run, by name [default: test-filter in test-selection.yaml, else all].
+    #[arg(long, alias = "test-filter", value_name = "TERMS")]
+    test_select: Option<String>,
+    /// Tests of those to leave out, by name [default: test-ignore in test-selection.yaml, else none].
+    #[arg(long, value_name = "TERMS")]
+    test_ignore: Option<String>,
     /// Implementations to take, by id; a test needs both of its sides.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    impl_select: String,
+    #[arg(long, visible_alias = "image-select", value_name = "TERMS")]
+    impl_select: Option<String>,
     /// Implementations to leave out, by id.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    impl_ignore: String,
+    #[arg(long, visible_alias = "image-ignore", value_name = "TERMS")]
+    impl_ignore: Option<String>,
+    /// Baselines to take, by id, in place of what --impl-select says of them; others are not judged.
+    #[arg(long, value_name = "TERMS")]
+    baseline_select: Option<String>,
+    /// Baselines to leave out, by id.
+    #[arg(long, value_name = "TERMS")]
+    baseline_ignore: Option<String>,
     /// Transports to take.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    transport_select: String,
+    #[arg(long, value_name = "TERMS")]
+    transport_select: Option<String>,
     /// Transports to leave out.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    transport_ignore: String,
+    #[arg(long, value_name = "TERMS")]
+    transport_ignore: Option<String>,
     /// Secure channels to take; transports with their own are not judged.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    secure_select: String,
+    #[arg(long, value_name = "TERMS")]
+    secure_select: Option<String>,
     /// Secure channels to leave out.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    secure_ignore: String,
+    #[arg(long, value_name = "TERMS")]
+    secure_ignore: Option<String>,
     /// Muxers to take; transports with their own are not judged.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    muxer_select: String,
+    #[arg(long, value_name = "TERMS")]
+    muxer_select: Option<String>,
     /// Muxers to leave out.
-    #[arg(long, value_name = "TERMS", default_value = "", hide_default_value = true)]
-    muxer_ignore: String,
+    #[arg(long, value_name = "TERMS")]
+    muxer_ignore: Option<String>,
     /// Take implementations with `default: false` as well, without naming them.
     #[arg(long)]
     all_impls: bool,
@@ -153,6 +159,7 @@ Examples:
   perf-compose --list-tests
   perf-compose --yes --iterations 3 --upload-bytes 100M --download-bytes 100M
   perf-compose --yes --test-select 'quic-v1|noise' --test-ignore '!~rust'
+  perf-compose --test-ignore '~js' --why 'js-v3.x x js-v3.x (webtransport)'
   perf-compose coordinator --port 6379
 
 Exit status:
@@ -187,6 +194,7 @@ impl From<SelectArgs> for FilterTexts {
         Self {
             tests: filter(args.test_select, args.test_ignore),
             implementations: filter(args.impl_select, args.impl_ignore),
+            baselines: filter(args.baseline_select, args.baseline_ignore),
             transports: filter(args.transport_select, args.transport_ignore),
             secure_channels: filter(args.secure_select, args.secure_ignore),
             muxers: filter(args.muxer_select, args.muxer_ignore),

@@ -28,6 +28,13 @@ pub enum Task {
     ListTests(Selection),
     /// Print the implementations that take part.
     ListImplementations(Selection),
+    /// Print where a test stands, and why.
+    Why {
+        /// Which tests are selected.
+        selection: Selection,
+        /// The test.
+        test: String,
+    },
     /// Run the selected tests.
     Run(Box<RunOptions>),
 }
@@ -39,6 +46,8 @@ pub struct Selection {
     pub definitions: PathBuf,
     /// What to take of them.
     pub filters: FilterTexts,
+    /// Whether the tests that filters leave out are shown as well.
+    pub show_ignored: bool,
 }
 
 /// A run, validated.
@@ -130,7 +139,11 @@ impl Args {
             Some(file) => around.current_dir.join(file),
             None => find_definitions(&around.current_dir)?,
         };
-        let selection = Selection { definitions, filters: self.select.into() };
+        let filters = self.select.into();
+        let selection = Selection { definitions, filters, show_ignored: self.show_ignored };
+        if let Some(test) = self.why {
+            return Ok(Task::Why { selection, test });
+        }
         if self.list_tests {
             return Ok(Task::ListTests(selection));
         }
@@ -264,7 +277,10 @@ mod tests {
 
     #[test]
     fn the_old_name_of_test_select_works() {
-        assert_eq!(run(&["--test-filter", "x"]).selection.filters.tests.select, "x");
+        assert_eq!(
+            run(&["--test-filter", "x"]).selection.filters.tests.select.as_deref(),
+            Some("x")
+        );
     }
 
     #[test]

@@ -2,18 +2,27 @@
 
 use std::fmt::Write as _;
 
-use harness_sdk::document::{Section, significant};
+use harness_sdk::document::significant;
 
-use super::{failures, short, summary_line, tests_of, why};
+use super::group::{Grid, by, failures, layers};
+use super::{facts, summary_line, tests_of, with_spread};
 use crate::results::{Results, TestResult};
 
-/// The run as Markdown: summary, failures first; medians by stack; every number of every test.
+/// The run as Markdown: summary, failures first; medians by transport and who dials whom; every
+/// number of every test.
 pub fn markdown(results: &Results) -> String {
     let mut out = String::new();
     head(&mut out, results);
     broken(&mut out, &results.tests);
-    for stack in stacks(&results.tests) {
-        medians(&mut out, &stack, &results.tests);
+    for transport in by(&results.tests, |test| test.transport) {
+        let _ = writeln!(out, "## {}\n", transport.key);
+        out.push_str("Medians \\[first–third quartile\\]. Rows dial, columns listen.\n\n");
+        for stack in by(transport.tests.iter().copied(), layers) {
+            if !stack.key.is_empty() {
+                let _ = writeln!(out, "### {}\n", stack.key);
+            }
+            medians(&mut out, &stack.tests);
+        }
     }
     every_number(&mut out, &results.tests);
     out
@@ -21,99 +30,64 @@ pub fn markdown(results: &Results) -> String {
 
 fn head(out: &mut String, results: &Results) {
     let Results { metadata, summary, .. } = results;
-    let machine = &metadata.machine;
-    let cpu = machine.cpu.as_deref().unwrap_or("CPU unknown");
-    let _ = writeln!(out, "# {}\n", metadata.test_pass);
+    let _ = writeln!(out, "# {}\n", plain(&metadata.test_pass));
     let _ = writeln!(out, "**{}: {}.**\n", tests_of(summary.total), summary_line(summary));
-    let _ = writeln!(out, "| | |\n|---|---|");
-    let span =
-        format!("{} to {} ({})", metadata.started_at, metadata.completed_at, metadata.duration);
-    let load = machine.load_average.map(|load| load.map(short).join(", "));
-    let rows = [
-        ("when", span),
-        (
-            "machine",
-            format!(
-                "{}, {cpu}, {} cores, kernel {}",
-                metadata.platform, machine.cores, machine.kernel
-            ),
-        ),
-        ("load at the start", load.unwrap_or_else(|| "unknown".to_owned())),
-        ("engine", format!("{}, {}", metadata.engine, metadata.runner)),
-    ];
-    let workload = metadata.workload.iter().map(|(name, value)| format!("{name}={value}"));
-    let filters = metadata.filters.iter().map(|(flag, value)| format!("`{flag} '{value}'`"));
-    let given =
-        [("workload", workload.collect::<Vec<_>>()), ("filters", filters.collect::<Vec<_>>())];
-    let given = given.into_iter().filter(|(_, values)| !values.is_empty());
-    for (name, value) in
-        rows.into_iter().chain(given.map(|(name, values)| (name, values.join(", "))))
-    {
-        let _ = writeln!(out, "| {name} | {} |", cell(&value));
+    out.push_str("| | |\n|---|---|\n");
+    for (name, value) in facts(metadata) {
+        let _ = writeln!(out, "| {name} | {} |", plain(&value));
     }
     out.push('\n');
 }
 
 fn broken(out: &mut String, tests: &[TestResult]) {
-    if failures(tests).next().is_none() {
+    let failures = failures(tests);
+    if failures.is_empty() {
         return;
     }
-    out.push_str("## Not passed\n\n| test | status | why |\n|---|---|---|\n");
-    for test in failures(tests) {
-        let _ = writeln!(out, "| {} | {} | {} |", cell(&test.test), test.status, cell(&why(test)));
+    out.push_str("## Not passed\n\n| status | class | reason | test |\n|---|---|---|---|\n");
+    for test in failures {
+        let class = test.class.map(|class| class.to_string()).unwrap_or_default();
+        let reason = plain(test.reason.as_deref().unwrap_or_default());
+        let _ = writeln!(out, "| {} | {class} | {reason} | {} |", test.status, plain(&test.test));
     }
     out.push('\n');
 }
 
 /// One stack's table: who dials by rows, who listens by columns.
-fn medians(out: &mut String, stack: &str, tests: &[TestResult]) {
-    let here: Vec<_> = tests.iter().filter(|test| stack_of(test) == stack).collect();
-    let (dialers, listeners) = (
-        distinct(here.iter().map(|test| test.dialer.as_str())),
-        distinct(here.iter().map(|test| test.listener.as_str())),
-    );
-    let _ = writeln!(out, "## {stack}\n");
-    out.push_str(
-        "Medians: upload Gbps / download Gbps / latency ms. Rows dial, columns listen.\n\n",
-    );
-    let _ = writeln!(out, "| | {} |", listeners.join(" | "));
+fn medians(out: &mut String, tests: &[&TestResult]) {
+    let grid = Grid::new(tests);
+    let listeners: Vec<_> = grid.listeners.iter().map(|id| plain(id)).collect();
+    let _ = writeln!(out, "| dialer \\ listener | {} |", listeners.join(" | "));
     let _ = writeln!(out, "|---|{}", "---|".repeat(listeners.len()));
-    for dialer in dialers {
-        let between = |listener: &&str| {
-            here.iter().find(|test| test.dialer == dialer && test.listener == *listener)
-        };
-        let row: Vec<_> = listeners
-            .iter()
-            .map(|listener| between(listener).map(|test| medians_of(test)).unwrap_or_default())
-            .collect();
-        let _ = writeln!(out, "| **{dialer}** | {} |", row.join(" | "));
+    for dialer in &grid.dialers {
+        let pairs = grid.listeners.iter().map(|listener| grid.at(dialer, listener));
+        let row: Vec<_> = pairs.map(|test| test.map_or_else(String::new, medians_of)).collect();
+        let _ = writeln!(out, "| **{}** | {} |", plain(dialer), row.join(" | "));
     }
     out.push('\n');
 }
 
 fn medians_of(test: &TestResult) -> String {
-    if test.sections().next().is_none() {
-        return test.status.to_string();
-    }
-    let median = |section: &Option<Section>| {
-        section.as_ref().map_or_else(|| "–".to_owned(), |section| short(section.plot.median))
-    };
-    [&test.upload, &test.download, &test.latency].map(median).join(" / ")
+    let status = test.class.map(|_| test.status.to_string());
+    let sections = test.sections().map(|(name, section)| {
+        format!("{name} {} {}", plain(&with_spread(Some(section))), section.unit)
+    });
+    status.into_iter().chain(sections).collect::<Vec<_>>().join("<br>")
 }
 
 fn every_number(out: &mut String, tests: &[TestResult]) {
     out.push_str("## Every test\n\n");
     out.push_str("| test | section | unit | n | min | q1 | median | q3 | max | outliers |\n");
-    out.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+    out.push_str("|---|---|---|--:|--:|--:|--:|--:|--:|---|\n");
     for test in tests {
-        for (name, section) in test.sections() {
+        let name = plain(&test.test);
+        for (section_name, section) in test.sections() {
             let plot = &section.plot;
             let numbers = [plot.min, plot.q1, plot.median, plot.q3, plot.max].map(significant);
             let outliers: Vec<_> = plot.outliers.iter().copied().map(significant).collect();
             let _ = writeln!(
                 out,
-                "| {} | {name} | {} | {} | {} | {} |",
-                cell(&test.test),
+                "| {name} | {section_name} | {} | {} | {} | {} |",
                 section.unit,
                 section.iterations,
                 numbers.join(" | "),
@@ -121,40 +95,29 @@ fn every_number(out: &mut String, tests: &[TestResult]) {
             );
         }
         if test.sections().next().is_none() {
-            let _ = writeln!(out, "| {} | {} | | | | | | | | |", cell(&test.test), test.status);
+            let _ = writeln!(out, "| {name} | {} | | | | | | | | |", test.status);
         }
     }
 }
 
-fn stacks(tests: &[TestResult]) -> Vec<String> {
-    let mut stacks: Vec<String> = Vec::new();
-    for stack in tests.iter().map(stack_of) {
-        if !stacks.contains(&stack) {
-            stacks.push(stack);
+/// `text` in a table's cell, on one line, nothing in it taken for Markdown or HTML.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for character in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
+        match character {
+            // Within a word it begins no emphasis.
+            '_' if plain.ends_with(char::is_alphanumeric) => plain.push('_'),
+            '&' => plain.push_str("&amp;"),
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' => {
+                plain.push('\\');
+                plain.push(character);
+            }
+            _ => plain.push(character),
         }
     }
-    stacks
-}
-
-fn stack_of(test: &TestResult) -> String {
-    let channel = test.secure_channel.map(|channel| channel.as_str());
-    let layers = channel.into_iter().chain(test.muxer.map(|muxer| muxer.as_str()));
-    std::iter::once(test.transport.as_str()).chain(layers).collect::<Vec<_>>().join(", ")
-}
-
-fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut distinct = Vec::new();
-    for value in values {
-        if !distinct.contains(&value) {
-            distinct.push(value);
-        }
-    }
-    distinct
-}
-
-/// `text` within a table: on one line, its pipes not taken for the table's.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ")
+    plain
 }
 
 #[cfg(test)]
@@ -168,15 +131,36 @@ mod tests {
         for expected in [
             "# perf-143022-08-11-2026\n",
             "**3 tests: 2 passed, 1 failed.**",
-            "| filters | `--test-select '~a\\|!b'` |",
-            "| a x b (tcp, noise, yamux) | fail | transfer: stalled: \"no \\| byte\" for 30 s |",
-            "## tcp, noise, yamux\n",
-            "| | a | b |\n|---|---|---|\n| **a** | 6.50 / 0.333 / – | fail |\n",
+            r"| workload | UPLOAD_BYTES=1 |",
+            r"| filters | --test-select '\~a\|!b' |",
+            r#"| fail | transfer | stalled: "no \| byte" for 30 s | a x b (tcp, noise, yamux) |"#,
+            "## tcp\n",
+            "### noise, yamux\n",
+            r"| dialer \ listener | a | b |",
+            r"| **a** | upload 6.50 \[6.00–6.60\] Gbps<br>download 0.333 \[0.333–0.333\] Gbps | fail |",
             "## quic-v1\n",
             "| a x a (tcp, noise, yamux) | upload | Gbps | 5 | 6.0 | 6.0 | 6.5 | 6.6 | 7.0 | 0.5 |",
             "| a x b (tcp, noise, yamux) | fail |",
         ] {
             assert!(text.contains(expected), "no {expected} in\n{text}");
         }
+    }
+
+    #[test]
+    fn failures_come_before_numbers() {
+        let text = markdown(&sample::results());
+        assert!(text.find("## Not passed").unwrap() < text.find("## tcp").unwrap());
+        let mut results = sample::results();
+        results.tests.remove(1);
+        assert!(!markdown(&results).contains("## Not passed"));
+    }
+
+    #[test]
+    fn whatever_nodes_say_stays_text() {
+        assert_eq!(
+            plain("<img src=x>\n**a** | `b` & c\\"),
+            r"&lt;img src=x&gt; \*\*a\*\* \| \`b\` &amp; c\\"
+        );
+        assert_eq!(plain("UPLOAD_BYTES _a_"), r"UPLOAD_BYTES \_a_");
     }
 }

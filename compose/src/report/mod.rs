@@ -1,10 +1,13 @@
 //! Results made readable: for programs, for people, for terminals. Functions from values to text.
 
+mod group;
+mod html;
 mod log;
 mod markdown;
 mod table;
 mod yaml;
 
+pub use html::html;
 pub use log::cell_log;
 pub use markdown::markdown;
 pub use table::table;
@@ -13,7 +16,7 @@ pub use yaml::{matrix_yaml, results_yaml, test_yaml};
 use harness_sdk::document::{Section, significant};
 
 use crate::definitions::Implementation;
-use crate::results::{Summary, TestResult};
+use crate::results::{Metadata, Status, Summary, TestResult};
 
 /// An implementation on one line: `rust-v0.56 [tcp, quic-v1] [noise, tls] [yamux, mplex]`.
 pub fn implementation_line(implementation: &Implementation) -> String {
@@ -44,17 +47,44 @@ fn tests_of(count: usize) -> String {
 
 /// `44 passed, 1 failed, 1 unsupported`: what there is none of is left out.
 fn summary_line(summary: &Summary) -> String {
-    let Summary { total: _, passed, failed, partial, unsupported, unavailable, not_run } = summary;
-    let counts = [
-        (passed, "passed"),
-        (failed, "failed"),
-        (partial, "partial"),
-        (unsupported, "unsupported"),
-        (unavailable, "unavailable"),
-        (not_run, "not run"),
+    let counts = counts(summary).into_iter().filter(|(count, ..)| *count > 0);
+    counts.map(|(count, name, _)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// How many tests ended how, in words and by status.
+fn counts(summary: &Summary) -> [(usize, &'static str, Status); 6] {
+    let Summary { total: _, passed, failed, partial, unsupported, unavailable, not_run } = *summary;
+    [
+        (passed, "passed", Status::Pass),
+        (failed, "failed", Status::Fail),
+        (partial, "partial", Status::Partial),
+        (unsupported, "unsupported", Status::Unsupported),
+        (unavailable, "unavailable", Status::Unavailable),
+        (not_run, "not run", Status::NotRun),
+    ]
+}
+
+/// What a reader must know of a run, before its numbers.
+fn facts(metadata: &Metadata) -> Vec<(&'static str, String)> {
+    let machine = &metadata.machine;
+    let cpu = machine.cpu.as_deref().unwrap_or("CPU unknown");
+    let (platform, cores, kernel) = (&metadata.platform, machine.cores, &machine.kernel);
+    let (from, to, took) = (&metadata.started_at, &metadata.completed_at, metadata.duration);
+    let load = machine.load_average.map(|load| load.map(short).join(", "));
+    let mut facts = vec![
+        ("when", format!("{from} to {to} ({took})")),
+        ("machine", format!("{platform}, {cpu}, {cores} cores, kernel {kernel}")),
+        ("load at the start", load.unwrap_or_else(|| "unknown".to_owned())),
+        ("engine", format!("{}, {}", metadata.engine, metadata.runner)),
+        ("time-out of a test", metadata.timeout.to_string()),
     ];
-    let counts = counts.iter().filter(|(count, _)| **count > 0);
-    counts.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+    let workload = metadata.workload.iter().map(|(name, value)| format!("{name}={value}"));
+    let filters = metadata.filters.iter().map(|(flag, value)| format!("{flag} '{value}'"));
+    let given: [(_, Vec<_>); 2] =
+        [("workload", workload.collect()), ("filters", filters.collect())];
+    let given = given.into_iter().filter(|(_, values)| !values.is_empty());
+    facts.extend(given.map(|(name, values)| (name, values.join(", "))));
+    facts
 }
 
 /// A median never stands alone: with the quartiles around it.
@@ -73,11 +103,6 @@ fn short(value: f64) -> String {
     }
     let decimals = (2.0 - magnitude).clamp(0.0, 9.0) as usize;
     format!("{value:.decimals$}")
-}
-
-/// The tests that did not pass.
-fn failures(tests: &[TestResult]) -> impl Iterator<Item = &TestResult> {
-    tests.iter().filter(|test| test.class.is_some())
 }
 
 /// `class: reason` of a test that did not pass; a class that its status says already is left out.

@@ -2,7 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
-use super::{failures, summary_line, tests_of, why, with_spread};
+use super::group::failures;
+use super::{summary_line, tests_of, why, with_spread};
 use crate::results::Results;
 
 /// Columns apart by white space, one line below the header.

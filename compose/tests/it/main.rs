@@ -5,4 +5,8 @@
 
 mod bench;
 mod command_line;
+mod fixture;
+mod page;
 mod runs;
+mod schema;
+mod selection;

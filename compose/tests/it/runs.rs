@@ -25,11 +25,18 @@ fn a_pass_leaves_everything_where_it_belongs() {
     assert!(ran.stdout.contains("6.50 [6.25–6.75]"), "{}", ran.stdout);
     assert!(ran.stderr.contains("[1/1] node x node (quic-v1)\n    pass in "), "{}", ran.stderr);
     let slug = "node_x_node__quic_v1_";
-    for name in ["results.yaml", "results.md", "test-matrix.yaml", "impls.yaml", "journal.jsonl"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(["", ".listener", ".dialer"].map(|side| format!("logs/{slug}{side}.log")))
-        .chain([format!("results/{slug}.yaml")])
+    for name in [
+        "results.yaml",
+        "results.md",
+        "results.html",
+        "test-matrix.yaml",
+        "impls.yaml",
+        "journal.jsonl",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(["", ".listener", ".dialer"].map(|side| format!("logs/{slug}{side}.log")))
+    .chain([format!("results/{slug}.yaml")])
     {
         assert!(folder.join(&name).is_file(), "{name}");
     }

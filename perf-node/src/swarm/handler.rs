@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
@@ -17,6 +16,7 @@ use libp2p::swarm::{
     SubstreamProtocol,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 /// The protocol as rust-libp2p names it.
 pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new(perf_protocol::PROTOCOL_NAME);
@@ -115,11 +115,11 @@ enum Request {
 #[derive(Debug)]
 pub(super) struct Requests(mpsc::Receiver<Request>);
 
-/// Handles one connection. Transfers it answers run in the connection's own task.
+/// Handles one connection. Each stream is answered in a task of its own, which ends with the connection.
 #[derive(Debug)]
 pub struct Handler {
     answer: Answer,
-    answering: FuturesUnordered<BoxFuture<'static, ()>>,
+    answering: JoinSet<()>,
     requests: Requests,
     /// Requests taken and not yet handed to the swarm.
     waiting: VecDeque<Opened>,
@@ -127,7 +127,7 @@ pub struct Handler {
 
 impl Handler {
     pub(super) fn new(answer: Answer, requests: Requests) -> Self {
-        Self { answer, answering: FuturesUnordered::new(), requests, waiting: VecDeque::new() }
+        Self { answer, answering: JoinSet::new(), requests, waiting: VecDeque::new() }
     }
 }
 
@@ -152,7 +152,7 @@ impl ConnectionHandler for Handler {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Opened, Self::ToBehaviour>> {
-        while let Poll::Ready(Some(())) = self.answering.poll_next_unpin(cx) {}
+        while let Poll::Ready(Some(_)) = self.answering.poll_join_next(cx) {}
         while let Poll::Ready(Some(request)) = self.requests.0.poll_recv(cx) {
             match request {
                 Request::Open(opened) => self.waiting.push_back(opened),
@@ -183,7 +183,7 @@ impl ConnectionHandler for Handler {
                 protocol, ..
             }) => {
                 if self.answering.len() < MAX_INBOUND {
-                    self.answering.push((self.answer.0)(protocol));
+                    self.answering.spawn((self.answer.0)(protocol));
                 } else {
                     tracing::debug!("a stream beyond {MAX_INBOUND} was reset");
                 }
