@@ -14,7 +14,8 @@ perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
 	$(CARGO) test $(LOCKED) --workspace
 
-full: test ## the rest: foreign peers and clients; builds a second libp2p, a Go and a Node program
+full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
+	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
 check: fmt clippy doc ## format, lints, documentation

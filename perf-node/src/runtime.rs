@@ -8,8 +8,8 @@ pub const ENVIRONMENT: &[(&str, &str)] =
     &[("allocator", "system"), ("runtime", "tokio current_thread")];
 
 /// One thread a node. A run is one connection and one stream at a time: with more workers its parts
-/// wake one another across cores, which costs CPU on every stack, latency, and on mplex and QUIC a
-/// third of the throughput (docs/measuring.md).
+/// wake one another across cores, which measured as more CPU and latency on every stack, and as less
+/// throughput on mplex and QUIC.
 pub fn build() -> Result<Runtime, Failure> {
     Builder::new_current_thread().enable_all().build().map_err(|error| {
         let message = format!("cannot start the runtime: {error}");
