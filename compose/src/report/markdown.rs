@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use harness_sdk::document::{Section, significant};
 
 use super::{failures, short, summary_line, tests_of, why};
-use crate::results::{Results, TestResult};
+use crate::results::{Provenance, Results, TestResult};
 
 /// The run as Markdown: summary, failures first; medians by stack; every number of every test.
 pub fn markdown(results: &Results) -> String {
@@ -25,10 +25,15 @@ fn head(out: &mut String, results: &Results) {
     let cpu = machine.cpu.as_deref().unwrap_or("CPU unknown");
     let _ = writeln!(out, "# {}\n", metadata.test_pass);
     let _ = writeln!(out, "**{}: {}.**\n", tests_of(summary.total), summary_line(summary));
+    for warning in &metadata.warnings {
+        let _ = writeln!(out, "**Warning:** {warning}\n");
+    }
     let _ = writeln!(out, "| | |\n|---|---|");
     let span =
         format!("{} to {} ({})", metadata.started_at, metadata.completed_at, metadata.duration);
-    let load = machine.load_average.map(|load| load.map(short).join(", "));
+    let load = |load: Option<[f64; 3]>| {
+        load.map_or_else(|| "unknown".to_owned(), |load| load.map(short).join(", "))
+    };
     let rows = [
         ("when", span),
         (
@@ -38,13 +43,30 @@ fn head(out: &mut String, results: &Results) {
                 metadata.platform, machine.cores, machine.kernel
             ),
         ),
-        ("load at the start", load.unwrap_or_else(|| "unknown".to_owned())),
+        ("governor", machine.governor.clone().unwrap_or_else(|| "none".to_owned())),
+        ("load at the start", load(machine.load_average)),
+        ("load at the end", load(machine.load_average_end)),
         ("engine", format!("{}, {}", metadata.engine, metadata.runner)),
     ];
     let workload = metadata.workload.iter().map(|(name, value)| format!("{name}={value}"));
     let filters = metadata.filters.iter().map(|(flag, value)| format!("`{flag} '{value}'`"));
-    let given =
-        [("workload", workload.collect::<Vec<_>>()), ("filters", filters.collect::<Vec<_>>())];
+    let provenance = &metadata.provenance;
+    let toolchains =
+        provenance.toolchains.iter().map(|(tool, version)| format!("{tool}: {version}"));
+    let git = provenance.git.iter().map(|git| {
+        format!(
+            "{}{}",
+            git.commit,
+            if git.dirty { ", with changes that are not in it" } else { "" }
+        )
+    });
+    let given = [
+        ("commit", git.collect()),
+        ("toolchains", toolchains.collect()),
+        ("workers and processors", placement(provenance)),
+        ("workload", workload.collect::<Vec<_>>()),
+        ("filters", filters.collect()),
+    ];
     let given = given.into_iter().filter(|(_, values)| !values.is_empty());
     for (name, value) in
         rows.into_iter().chain(given.map(|(name, values)| (name, values.join(", "))))
@@ -52,6 +74,17 @@ fn head(out: &mut String, results: &Results) {
         let _ = writeln!(out, "| {name} | {} |", cell(&value));
     }
     out.push('\n');
+}
+
+/// What is worth saying only where it is not the usual: several workers, pinned sides.
+fn placement(provenance: &Provenance) -> Vec<String> {
+    let workers = provenance.workers;
+    let several = (workers > 1).then(|| format!("{workers} tests at a time"));
+    let pinned = provenance
+        .pinning
+        .iter()
+        .map(|sides| format!("dialer on {:?}, listener on {:?}", sides.dialer, sides.listener));
+    several.into_iter().chain(pinned).collect()
 }
 
 fn broken(out: &mut String, tests: &[TestResult]) {
@@ -168,6 +201,9 @@ mod tests {
         for expected in [
             "# perf-143022-08-11-2026\n",
             "**3 tests: 2 passed, 1 failed.**",
+            "**Warning:** the machine was not quiet: it was busy\n",
+            "| commit | 8dce2ea, with changes that are not in it |",
+            "| workers and processors | dialer on [0], listener on [1] |",
             "| filters | `--test-select '~a\\|!b'` |",
             "| a x b (tcp, noise, yamux) | fail | transfer: stalled: \"no \\| byte\" for 30 s |",
             "## tcp, noise, yamux\n",

@@ -97,7 +97,7 @@ pub(crate) mod sample {
     use harness_sdk::{Class, Muxer, SecureChannel, Transport};
 
     use crate::machine::Machine;
-    use crate::results::{Metadata, Results, Status, Summary, TestResult};
+    use crate::results::{Git, Metadata, Provenance, Results, Sides, Status, Summary, TestResult};
 
     fn test(dialer: &str, listener: &str, status: Status) -> TestResult {
         TestResult {
@@ -147,7 +147,17 @@ pub(crate) mod sample {
                 cores: 2,
                 kernel: "6.1.0".to_owned(),
                 load_average: Some([0.1, 0.2, 0.3]),
+                ..Machine::default()
             },
+            provenance: Provenance {
+                definitions: "impls/impls.yaml".to_owned(),
+                workers: 1,
+                toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
+                pinning: vec![Sides { dialer: vec![0], listener: vec![1] }],
+                git: Some(Git { commit: "8dce2ea".to_owned(), dirty: true }),
+                ..Provenance::default()
+            },
+            warnings: vec!["the machine was not quiet: it was busy".to_owned()],
         };
         Results { metadata, summary: Summary::of(&tests), tests }
     }
