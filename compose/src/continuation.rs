@@ -1,6 +1,6 @@
 //! Going on with a run that ended early, and running again what did not pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::folder::{self, CacheDirs, NotFound};
@@ -103,23 +103,37 @@ fn compare(then: &Metadata, now: &Metadata) -> Vec<String> {
     let commit = |metadata: &Metadata| {
         metadata.provenance.git.as_ref().map_or_else(|| "none".to_owned(), |git| git.commit.clone())
     };
-    let text = |map: &BTreeMap<String, String>| {
-        let entries = map.iter().map(|(name, value)| format!("{name}={value}"));
-        entries.collect::<Vec<_>>().join(" ")
-    };
     let pairs = [
         ("definitions (sha256)", was.definitions_sha256.clone(), is.definitions_sha256.clone()),
-        ("workload", text(&then.workload), text(&now.workload)),
         ("time-out", then.timeout.to_string(), now.timeout.to_string()),
         ("engine", then.engine.clone(), now.engine.clone()),
         ("runner", then.runner.clone(), now.runner.clone()),
-        ("toolchains", text(&was.toolchains), text(&is.toolchains)),
         ("git commit", commit(then), commit(now)),
         ("workers", was.workers.to_string(), is.workers.to_string()),
         ("pinning", format!("{:?}", was.pinning), format!("{:?}", is.pinning)),
     ];
-    let apart = pairs.into_iter().filter(|(_, then, now)| then != now);
+    let pairs = pairs.into_iter().map(|(what, then, now)| (what.to_owned(), then, now));
+    let apart = pairs
+        .chain(entries("workload", &then.workload, &now.workload))
+        .chain(entries("toolchain", &was.toolchains, &is.toolchains))
+        .filter(|(_, then, now)| then != now);
     apart.map(|(what, then, now)| format!("{what}: {then} then, {now} now")).collect()
+}
+
+/// Each name of either map, with both values.
+fn entries(
+    what: &str,
+    then: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<(String, String, String)> {
+    let value = |map: &BTreeMap<String, String>, name| {
+        map.get(name).cloned().unwrap_or_else(|| "none".to_owned())
+    };
+    let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| (format!("{what} {name}"), value(then, name), value(now, name)))
+        .collect()
 }
 
 fn tests_apart(then: &[String], now: &[String]) -> Option<String> {
@@ -178,7 +192,7 @@ mod tests {
         let error = continuation.check(&metadata, &tests).unwrap_err().to_string();
         for expected in [
             "\n  definitions (sha256):  then, x now",
-            "\n  workload: UPLOAD_BYTES=1 then, UPLOAD_BYTES=2 now",
+            "\n  workload UPLOAD_BYTES: 1 then, 2 now",
             "\n  runner: perf-compose 0.1.0 then, perf-compose 9 now",
             "\n  selected tests: 3 then, 2 now; b x b (quic-v1) was one then",
         ] {
