@@ -64,7 +64,8 @@ pub async fn check(
     let cost = |ids: &dyn Fn(&str) -> bool| {
         cells.iter().filter(|cell| ids(&cell.dialer.id) || ids(&cell.listener.id)).count()
     };
-    let mut text = format!("{}\n", table(&rows, &cost).trim_fmt());
+    let costs: Vec<_> = rows.iter().map(|row| cost(&|id| row.users.contains(&id))).collect();
+    let mut text = format!("{}\n", table(&rows, &costs).trim_fmt());
     for (id, reasons) in &lost {
         let cells = cost(&|other| other == *id);
         text.push_str(&format!(
@@ -123,7 +124,8 @@ fn reasons(
     [remote, undefined, gone].into_iter().flatten().collect()
 }
 
-fn table(rows: &[Row<'_>], cost: &dyn Fn(&dyn Fn(&str) -> bool) -> usize) -> Table {
+/// `costs`: for each row, how many tests cannot run without it.
+fn table(rows: &[Row<'_>], costs: &[usize]) -> Table {
     let style = TableStyle::new()
         .header_lines(ContentLineStyle::none())
         .header_separator(LineStyle::none().fill('─').junction('─'))
@@ -131,13 +133,12 @@ fn table(rows: &[Row<'_>], cost: &dyn Fn(&dyn Fn(&str) -> bool) -> usize) -> Tab
     let mut table = Table::new();
     table.load_style(style);
     table.set_header(["what", "found", "needed by", "costs tests", "what to do"]);
-    for Row { name, users, found } in rows {
+    for (Row { name, users, found }, cost) in rows.iter().zip(costs) {
         let (state, costs, advice) = match found {
             Found::Version(version) => (version.clone(), String::new(), ""),
             Found::There => ("yes".to_owned(), String::new(), ""),
             Found::Missing(reason) => {
-                let costs = cost(&|id| users.contains(&id)).to_string();
-                (format!("no: {reason}"), costs, tools::how_to_install(name))
+                (format!("no: {reason}"), cost.to_string(), tools::how_to_install(name))
             }
         };
         let users = match users.is_empty() {
