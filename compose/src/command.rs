@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use perf_coordinator::{Coordinator, Limits};
 
@@ -13,7 +14,8 @@ use crate::interrupt::{self, INTERRUPTED};
 use crate::matrix::Cell;
 use crate::options::{self, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
-use crate::{listing, report, selection};
+use crate::selection::FilterTexts;
+use crate::{continuation, dependencies, leftovers, listing, pass, report, selection};
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,9 @@ pub enum Error {
     /// The run's folder.
     #[error(transparent)]
     Folder(#[from] folder::Error),
+    /// The run that was to be taken up again.
+    #[error(transparent)]
+    Continuation(continuation::Error),
     /// Stdout, stdin or the runtime.
     #[error("cannot go on")]
     Io(#[from] io::Error),
@@ -45,7 +50,11 @@ impl Error {
     /// The exit status of a runner that ends with this error (contract, section 7).
     pub fn status(&self) -> u8 {
         match self {
-            Self::Options(_) | Self::Definitions(_) | Self::Selection(_) => 2,
+            Self::Options(options::Error::Continuation(continuation::Error::Folder(_))) => 3,
+            Self::Options(_)
+            | Self::Definitions(_)
+            | Self::Selection(_)
+            | Self::Continuation(_) => 2,
             Self::Engine(_) | Self::Folder(_) | Self::Io(_) => 3,
             Self::Declined => INTERRUPTED,
         }
@@ -55,6 +64,15 @@ impl Error {
 impl From<perf_coordinator::Error> for Error {
     fn from(error: perf_coordinator::Error) -> Self {
         Self::Engine(error.into())
+    }
+}
+
+impl From<pass::Error> for Error {
+    fn from(error: pass::Error) -> Self {
+        match error {
+            pass::Error::Folder(error) => Self::Folder(error),
+            pass::Error::Continuation(error) => Self::Continuation(error),
+        }
     }
 }
 
@@ -85,30 +103,83 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
             let all = selection::implementations(&definitions, &selection.filters)?;
             print(&lines(all.into_iter().map(report::implementation_line)))
         }
+        Task::CheckDependencies { selection, root, needs } => {
+            let definitions = load(&selection)?;
+            let cells = selection::cells(&definitions, &selection.filters)?;
+            let found = dependencies::check(&definitions, &cells, &root, needs).await;
+            print(&found.text)?;
+            Ok(u8::from(!found.complete))
+        }
         Task::Run(options) => run(&options).await,
     }
 }
 
 async fn run(options: &RunOptions) -> Result<u8, Error> {
     let definitions = load(&options.selection)?;
-    let Selection { filters, show_ignored, .. } = &options.selection;
-    let cells = selection::cells(&definitions, filters)?;
-    if *show_ignored {
-        eprint!("{}", listing::test_lines(&selection::explained(&definitions, filters)?));
+    let cells = cells(&definitions, options)?;
+    if options.selection.show_ignored {
+        let explained = selection::explained(&definitions, &options.selection.filters)?;
+        eprint!("{}", listing::test_lines(&explained));
     }
     if options.ask {
-        ask(&cells)?;
+        let due = |cell: &&Cell<'_>| {
+            options.continues.as_ref().is_none_or(|earlier| earlier.is_due(&cell.name))
+        };
+        ask(&cells.iter().filter(due).collect::<Vec<_>>())?;
+    }
+    if options.workers > 1 {
+        eprintln!(
+            "warning: {} tests at a time share the machine, and so do their figures",
+            options.workers
+        );
+    }
+    let orphans = leftovers::end_orphans();
+    if orphans > 0 {
+        eprintln!("warning: ended {orphans} processes that a killed run had left");
+    }
+    if options.rebuild {
+        clear(&options.target)?;
     }
     let mut interrupt = interrupt::watch()?;
-    let engine = ProcessEngine::start(options.root.clone(), options.target.clone()).await?;
+    let mut engine = ProcessEngine::start(options.root.clone(), options.target.clone()).await?;
+    if let Some(pinning) = &options.pinning {
+        engine = engine.pinned(pinning.clone());
+    }
     let passed = pass(&engine, options, &definitions, &cells, &mut interrupt).await;
     engine.clean_up().await?;
     let passed = passed?;
     print(&answer(&passed))?;
     if let Some(error) = &passed.error {
         eprintln!("error: {}", chain(error));
+        let name = passed.folder.name();
+        eprintln!(
+            "what was finished is in the journal; `perf-compose --resume {name}` goes on from there"
+        );
     }
     Ok(passed.status(options.allow_unavailable))
+}
+
+/// The tests of the run: where an earlier one is taken up again and no filter is given, that one's.
+fn cells<'d>(
+    definitions: &'d Definitions,
+    options: &RunOptions,
+) -> Result<Vec<Cell<'d>>, selection::Error> {
+    let Some(earlier) = options.selects_as() else {
+        return selection::cells(definitions, &options.selection.filters);
+    };
+    let mut cells = selection::cells(definitions, &FilterTexts::everything())?;
+    cells.retain(|cell| earlier.past.header.tests.contains(&cell.name));
+    Ok(cells)
+}
+
+/// Removes a build folder, which is nobody's but the runner's.
+fn clear(target: &Path) -> Result<(), folder::Error> {
+    match std::fs::remove_dir_all(target) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(folder::Error { path: target.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The answer on stdout: the table, and where everything lies.
@@ -134,7 +205,7 @@ fn load(selection: &Selection) -> Result<Definitions, Error> {
     Ok(definitions)
 }
 
-fn ask(cells: &[Cell<'_>]) -> Result<(), Error> {
+fn ask(cells: &[&Cell<'_>]) -> Result<(), Error> {
     for cell in cells {
         eprintln!("  {}", cell.name);
     }

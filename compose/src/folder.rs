@@ -1,6 +1,6 @@
 //! A run's folder: everything that it leaves behind.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,9 @@ use crate::journal::{Entry, Journal};
 
 /// The journal's name.
 const JOURNAL: &str = "journal.jsonl";
+/// Held for as long as the run lives: the system gives the lock back when its process ends, however
+/// that ends.
+const LOCK: &str = "run.lock";
 
 /// Something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,74 @@ impl CacheDirs {
     }
 }
 
+/// Why a run cannot be found.
+#[derive(Debug, thiserror::Error)]
+pub enum NotFound {
+    /// There is none yet.
+    #[error("there is no run in {}", places(.0))]
+    None(Vec<PathBuf>),
+    /// There is none of that name.
+    #[error("there is no run \"{name}\" in {}", places(.tried))]
+    Name {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
+    },
+}
+
+fn places(tried: &[PathBuf]) -> String {
+    tried.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl CacheDirs {
+    /// The folder of the run called `run`: its name, its path, or `last` for the one that wrote last.
+    pub fn find(&self, run: &str) -> Result<PathBuf, NotFound> {
+        let runs: Vec<_> = self.0.iter().map(|place| place.join("test-runs")).collect();
+        if run == "last" {
+            return newest(&runs).ok_or(NotFound::None(runs));
+        }
+        let named = std::iter::once(PathBuf::from(run)).chain(runs.iter().map(|all| all.join(run)));
+        let found = named.into_iter().find(|path| path.join(JOURNAL).is_file());
+        found.ok_or_else(|| NotFound::Name { name: run.to_owned(), tried: runs })
+    }
+}
+
+fn newest(places: &[PathBuf]) -> Option<PathBuf> {
+    let runs = places.iter().filter_map(|place| fs::read_dir(place).ok()).flatten().flatten();
+    let written = runs.filter_map(|entry| {
+        let written = fs::metadata(entry.path().join(JOURNAL)).ok()?.modified().ok()?;
+        Some((written, entry.path()))
+    });
+    written.max().map(|(_, path)| path)
+}
+
+/// The file `name` of the folder `cache`, whose name says everything that determines what it holds: as
+/// it is there, else as `make` makes it. `anew`: made in any case.
+pub fn cached(
+    cache: &Path,
+    name: &str,
+    anew: bool,
+    make: impl FnOnce() -> String,
+) -> Result<String, Error> {
+    let path = cache.join(name);
+    if !anew && let Ok(text) = fs::read_to_string(&path) {
+        return Ok(text);
+    }
+    let text = make();
+    let unfinished = cache.join(format!("{name}.{}", std::process::id()));
+    let written = fs::create_dir_all(cache)
+        .and_then(|()| fs::write(&unfinished, &text))
+        .and_then(|()| fs::rename(&unfinished, &path));
+    written.map(|()| text).map_err(|source| Error { path, source })
+}
+
+/// The journal of the run in `folder`.
+pub fn read_journal(folder: &Path) -> Result<Vec<u8>, Error> {
+    let path = folder.join(JOURNAL);
+    fs::read(&path).map_err(|source| Error { path, source })
+}
+
 fn writable(folder: &Path) -> Result<PathBuf, Error> {
     let probe = folder.join(format!(".probe-{}", std::process::id()));
     let written = fs::create_dir_all(folder)
@@ -58,6 +129,7 @@ fn writable(folder: &Path) -> Result<PathBuf, Error> {
 pub struct RunFolder {
     path: PathBuf,
     journal: Journal,
+    _lock: File,
 }
 
 impl RunFolder {
@@ -71,7 +143,22 @@ impl RunFolder {
         let journal = path.join(JOURNAL);
         let file = File::options().create_new(true).append(true).open(&journal);
         let file = file.map_err(|source| Error { path: journal, source })?;
-        Ok(Self { path, journal: Journal::new(file) })
+        let lock = lock(&path)?;
+        Ok(Self { path, journal: Journal::new(file), _lock: lock })
+    }
+
+    /// Opens the folder of a run that ended early, to go on after the first `whole` bytes of its
+    /// journal. Refused while that run lives.
+    pub fn reopen(path: PathBuf, whole: u64) -> Result<Self, Error> {
+        let lock = lock(&path)?;
+        let journal = path.join(JOURNAL);
+        let open = || {
+            let file = File::options().append(true).open(&journal)?;
+            file.set_len(whole)?;
+            Ok(file)
+        };
+        let file = open().map_err(|source| Error { path: journal.clone(), source })?;
+        Ok(Self { path, journal: Journal::new(file), _lock: lock })
     }
 
     /// The folder.
@@ -108,7 +195,7 @@ impl RunFolder {
     }
 
     /// Appends to the journal.
-    pub fn record(&mut self, entry: &Entry) -> Result<(), Error> {
+    pub fn record(&self, entry: &Entry) -> Result<(), Error> {
         let path = self.path.join(JOURNAL);
         self.journal.append(entry).map_err(|source| Error { path, source })
     }
@@ -117,6 +204,19 @@ impl RunFolder {
     pub(crate) fn with_journal(self, journal: File) -> Self {
         Self { journal: Journal::new(journal), ..self }
     }
+}
+
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOCK);
+    let lock = || {
+        let file = File::options().create(true).append(true).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(io::Error::other("this run is still going on")),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    };
+    lock().map_err(|source| Error { path: path.clone(), source })
 }
 
 /// Makes `name`, or `name-2`, `name-3` …: making is what finds out whether it is there.
@@ -157,5 +257,33 @@ mod tests {
         let names: Vec<_> =
             (0..3).map(|_| RunFolder::create(temporary.path(), "perf-x").unwrap().name()).collect();
         assert_eq!(names, ["perf-x", "perf-x-2", "perf-x-3"]);
+    }
+
+    #[test]
+    fn a_run_is_found_by_name_by_path_and_as_the_last_one() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dirs = CacheDirs(vec![temporary.path().join("none"), temporary.path().to_owned()]);
+        let error = dirs.find("last").unwrap_err().to_string();
+        assert!(error.starts_with("there is no run in "), "{error}");
+        let runs = dirs.0[1].join("test-runs");
+        fs::create_dir(&runs).unwrap();
+        let folder = RunFolder::create(&runs, "perf-x").unwrap();
+        let path = folder.path().to_owned();
+        for name in ["perf-x", "last", path.to_str().unwrap()] {
+            assert_eq!(dirs.find(name).unwrap(), path, "{name}");
+        }
+        let error = dirs.find("perf-y").unwrap_err().to_string();
+        assert!(error.starts_with("there is no run \"perf-y\" in "), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_lives_is_left_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(temporary.path(), "perf-x").unwrap();
+        let path = folder.path().to_owned();
+        let error = RunFolder::reopen(path.clone(), 0).unwrap_err();
+        assert!(error.source.to_string().contains("still going on"), "{error:?}");
+        drop(folder);
+        assert!(RunFolder::reopen(path, 0).is_ok());
     }
 }

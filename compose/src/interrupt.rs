@@ -6,6 +6,8 @@ use std::process;
 use harness_sdk::Shutdown;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::leftovers;
+
 /// The status of a run that the user ended.
 pub const INTERRUPTED: u8 = 130;
 
@@ -22,6 +24,7 @@ pub fn watch() -> io::Result<Shutdown> {
         // Whoever holds the shutdown drops what it was doing, and with it every process.
         handle.request();
         signals.next().await;
+        leftovers::end_own();
         process::exit(i32::from(INTERRUPTED));
     });
     Ok(shutdown)

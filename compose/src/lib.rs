@@ -10,6 +10,7 @@
 //! | what the nodes did | [`engine`] | a [`CellOutcome`](engine::CellOutcome): facts |
 //! | what that means | [`verdict`](mod@verdict) | a status, with class and reason |
 //! | what is kept | [`results`], [`journal`], [`folder`] | typed, on disk when it is done |
+//! | what is gone on with | [`continuation`] | an earlier run's journal, compared |
 //! | what is shown | [`report`], [`listing`], [`progress`] | YAML, Markdown, HTML, a table; which tests and why; a bar |
 //!
 //! [`run`] goes through the cells in order, [`pass`](mod@pass) puts a run's folder around that, and
@@ -20,21 +21,27 @@
 pub mod chain;
 mod clock;
 pub mod command;
+pub mod continuation;
 pub mod definitions;
+pub mod dependencies;
 pub mod engine;
 pub mod filter;
 pub mod folder;
 pub mod interrupt;
 pub mod journal;
+pub mod leftovers;
 pub mod listing;
 pub mod machine;
 pub mod matrix;
 pub mod options;
 pub mod pass;
+pub mod phase;
 pub mod progress;
+mod quiet;
 pub mod report;
 pub mod results;
 pub mod run;
 pub mod selection;
 mod suggestion;
+mod tools;
 pub mod verdict;

@@ -48,6 +48,56 @@ pub struct Metadata {
     pub filters: BTreeMap<String, String>,
     /// The machine as it was at the start.
     pub machine: Machine,
+    /// From what, and under what conditions.
+    #[serde(default)]
+    pub provenance: Provenance,
+    /// What a reader of the figures must know: that the machine was not quiet, for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What figures came from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// The file of definitions.
+    pub definitions: String,
+    /// The sha256 of what it held.
+    pub definitions_sha256: String,
+    /// The sha256 of everything that determines the run: definitions, tests, workload, versions.
+    pub matrix_sha256: String,
+    /// The repository that the definitions are in, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Git>,
+    /// What the tools that build and run nodes say of themselves, by program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub toolchains: BTreeMap<String, String>,
+    /// How many tests ran at a time.
+    pub workers: usize,
+    /// The processors that each side was bound to, for each worker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinning: Vec<Sides>,
+    /// When the run was taken up again, RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed_at: Vec<String>,
+}
+
+/// A state of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Git {
+    /// The commit that is checked out.
+    pub commit: String,
+    /// Whether files differ from it.
+    pub dirty: bool,
+}
+
+/// The processors of each side of a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sides {
+    /// Those of the side that measures.
+    pub dialer: Vec<usize>,
+    /// Those of the side that answers.
+    pub listener: Vec<usize>,
 }
 
 /// How many tests ended how.
@@ -241,6 +291,12 @@ impl From<Duration> for Elapsed {
     fn from(duration: Duration) -> Self {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Self(Duration::from_millis(micros.saturating_add(500) / 1000))
+    }
+}
+
+impl From<Elapsed> for Duration {
+    fn from(elapsed: Elapsed) -> Self {
+        elapsed.0
     }
 }
 

@@ -1,21 +1,32 @@
 //! A run: cells in order, each one saved when it is done, whatever becomes of the next.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use harness_sdk::plan::Plan;
 use harness_sdk::{Class, Shutdown};
+use tokio::time::{Instant, interval_at};
 
 use crate::chain::chain;
+use crate::continuation::Continuation;
 use crate::definitions::{Definitions, Implementation, ServerKind};
 use crate::engine::{self, Availability, CellOutcome, Engine, Job};
 use crate::folder::{self, RunFolder};
 use crate::journal::Entry;
 use crate::matrix::Cell;
+use crate::phase::Phase;
 use crate::progress::Progress;
+use crate::quiet::{self, CpuTime};
 use crate::report;
 use crate::results::{Status, TestResult};
 use crate::verdict::{Verdict, verdict};
+
+/// How often a dialer's log is looked at: seldom enough to take nothing from what is measured.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is run.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +41,21 @@ pub struct Order<'a> {
     pub timeout: Duration,
     /// Whether nodes say more on stderr.
     pub debug: bool,
+    /// How many cells run at a time.
+    pub workers: usize,
+    /// The run that this one goes on with: of its cells, only those that are due are run.
+    pub continues: Option<&'a Continuation>,
+}
+
+impl Order<'_> {
+    fn is_due(&self, cell: &Cell<'_>) -> bool {
+        self.continues.is_none_or(|earlier| earlier.is_due(&cell.name))
+    }
+
+    /// The cells that are run.
+    pub fn due(&self) -> impl Iterator<Item = &Cell<'_>> {
+        self.cells.iter().filter(|cell| self.is_due(cell))
+    }
 }
 
 /// Why a run ended early. What was finished is kept.
@@ -52,18 +78,22 @@ pub struct Ended {
     pub interrupted: bool,
     /// What ended it early.
     pub error: Option<Error>,
+    /// What readers of the figures must know.
+    pub warnings: Vec<String>,
 }
 
 /// Runs `order` to its end, to an interruption or to an error, whichever comes first.
 pub async fn run(
     engine: &impl Engine,
     order: &Order<'_>,
-    folder: &mut RunFolder,
+    folder: &RunFolder,
     progress: &Progress,
     interrupt: &mut Shutdown,
 ) -> Ended {
-    let mut tests = Vec::with_capacity(order.cells.len());
-    let ended = run_cells(engine, order, folder, progress, interrupt, &mut tests).await;
+    let mut done = vec![None; order.cells.len()];
+    let mut warnings = Vec::new();
+    let mut session = Session { engine, order, folder, progress, warnings: &mut warnings };
+    let ended = session.run_cells(interrupt, &mut done).await;
     let (interrupted, error) = match ended {
         Ok(Stopped::AtTheEnd) => (false, None),
         Ok(Stopped::Interrupted) => (true, None),
@@ -73,9 +103,11 @@ pub async fn run(
         Some(error) => format!("the run ended before: {}", chain(error)),
         None => "the run was interrupted before it was done".to_owned(),
     };
-    let rest = order.cells.iter().skip(tests.len());
-    tests.extend(rest.map(|cell| TestResult::not_run(cell, &reason)));
-    Ended { tests, interrupted, error }
+    let earlier = |cell: &Cell<'_>| order.continues?.earlier(&cell.name).cloned();
+    let tests = order.cells.iter().zip(done).map(|(cell, result)| {
+        result.or_else(|| earlier(cell)).unwrap_or_else(|| TestResult::not_run(cell, &reason))
+    });
+    Ended { tests: tests.collect(), interrupted, error, warnings }
 }
 
 enum Stopped {
@@ -83,50 +115,70 @@ enum Stopped {
     Interrupted,
 }
 
-async fn run_cells(
-    engine: &impl Engine,
-    order: &Order<'_>,
-    folder: &mut RunFolder,
-    progress: &Progress,
-    interrupt: &mut Shutdown,
-    tests: &mut Vec<TestResult>,
-) -> Result<Stopped, Error> {
-    let unavailable = tokio::select! {
-        biased;
-        () = interrupt.requested() => return Ok(Stopped::Interrupted),
-        unavailable = prepare(engine, order, folder, progress) => unavailable?,
-    };
-    for cell in order.cells {
-        progress.cell_begins(&cell.name);
-        let result = match missing(cell, &unavailable) {
-            Some(reason) => {
-                let failure = (Class::Environment.into(), reason);
-                TestResult::new(cell, Status::Unavailable, Some(failure))
-            }
-            None => tokio::select! {
-                biased;
-                // Dropping the cell ends its processes.
-                () = interrupt.requested() => return Ok(Stopped::Interrupted),
-                result = measure(engine, order, cell, folder) => result?,
-            },
+/// What going through the cells takes.
+struct Session<'a, E> {
+    engine: &'a E,
+    order: &'a Order<'a>,
+    folder: &'a RunFolder,
+    progress: &'a Progress,
+    warnings: &'a mut Vec<String>,
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// Starts cells in order, so many at a time as there are workers, and saves each as it ends.
+    async fn run_cells(
+        &mut self,
+        interrupt: &mut Shutdown,
+        done: &mut [Option<TestResult>],
+    ) -> Result<Stopped, Error> {
+        let Self { engine, order, folder, progress, .. } = *self;
+        let unavailable = tokio::select! {
+            biased;
+            () = interrupt.requested() => return Ok(Stopped::Interrupted),
+            unavailable = prepare(engine, order, folder, progress) => unavailable?,
         };
-        progress.cell_ended(&result);
-        tests.push(result.clone());
-        save(result, cell, folder)?;
+        let due = order.cells.iter().enumerate().filter(|(_, cell)| order.is_due(cell));
+        let mut queue = due.map(|(index, cell)| {
+            let measured = measured(engine, order, cell, folder, progress, &unavailable);
+            async move { (index, measured.await) }
+        });
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < order.workers.max(1)
+                && let Some(next) = queue.next()
+            {
+                running.push(next);
+            }
+            let ended = tokio::select! {
+                biased;
+                // Dropping the cells ends their processes.
+                () = interrupt.requested() => return Ok(Stopped::Interrupted),
+                ended = running.next() => ended,
+            };
+            let Some((index, result)) = ended else { return Ok(Stopped::AtTheEnd) };
+            let (result, disturbance) = result?;
+            progress.cell_ended(&result);
+            done[index] = Some(result.clone());
+            save(result, &order.cells[index], folder)?;
+            if let Some(disturbance) = disturbance {
+                let warning = quiet::warning(&order.cells[index].name, &disturbance);
+                folder.record(&Entry::Warning(warning.clone()))?;
+                self.warnings.push(warning);
+            }
+        }
     }
-    Ok(Stopped::AtTheEnd)
 }
 
 /// Makes every implementation ready; what cannot be, by id, with why.
 async fn prepare<'a>(
     engine: &impl Engine,
-    order: &Order<'a>,
+    order: &'a Order<'_>,
     folder: &RunFolder,
     progress: &Progress,
 ) -> Result<BTreeMap<&'a str, String>, Error> {
     let mut unavailable = BTreeMap::new();
     let mut prepared: Vec<&str> = Vec::new();
-    for side in order.cells.iter().flat_map(|cell| [cell.dialer, cell.listener]) {
+    for side in order.due().flat_map(|cell| [cell.dialer, cell.listener]) {
         if prepared.contains(&side.id.as_str()) {
             continue;
         }
@@ -157,18 +209,54 @@ fn missing(cell: &Cell<'_>, unavailable: &BTreeMap<&str, String>) -> Option<Stri
     })
 }
 
-async fn measure(
+/// A cell's result, and what disturbed it, if anything did.
+async fn measured(
     engine: &impl Engine,
     order: &Order<'_>,
     cell: &Cell<'_>,
     folder: &RunFolder,
-) -> Result<TestResult, Error> {
+    progress: &Progress,
+    unavailable: &BTreeMap<&str, String>,
+) -> Result<(TestResult, Option<String>), Error> {
+    progress.cell_begins(&cell.name);
+    if let Some(reason) = missing(cell, unavailable) {
+        let failure = (Class::Environment.into(), reason);
+        return Ok((TestResult::new(cell, Status::Unavailable, Some(failure)), None));
+    }
+    // Side by side, cells disturb each other, which was warned of.
+    let before = (order.workers <= 1).then(CpuTime::now).flatten();
     let logs = folder.side_logs(&cell.slug);
     let Order { plan, timeout, debug, .. } = *order;
-    let outcome = engine.run_cell(&Job { cell, plan, timeout, debug, logs: &logs }).await?;
+    let job = Job { cell, plan, timeout, debug, logs: &logs };
+    let outcome = followed(engine.run_cell(&job), &job, progress).await?;
+    let after = CpuTime::now();
+    let disturbance = before
+        .zip(after)
+        .and_then(|(before, after)| before.disturbance(after, engine.runs_children()));
     let result = judged(cell, &outcome, verdict(&outcome, plan));
     folder.write(&format!("logs/{}.log", cell.slug), report::cell_log(&result, &outcome))?;
-    Ok(result)
+    Ok((result, disturbance))
+}
+
+/// Waits for a cell while telling what its dialer is at.
+async fn followed(
+    running: impl Future<Output = Result<CellOutcome, engine::Error>>,
+    job: &Job<'_>,
+    progress: &Progress,
+) -> Result<CellOutcome, engine::Error> {
+    let mut running = pin!(running);
+    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut running => return outcome,
+            _ = looks.tick() => {
+                if let Some(phase) = engine::last_match(&job.logs.dialer, Phase::parse) {
+                    progress.cell_phase(&job.cell.name, phase);
+                }
+            }
+        }
+    }
 }
 
 fn judged(cell: &Cell<'_>, outcome: &CellOutcome, verdict: Verdict) -> TestResult {
@@ -184,7 +272,7 @@ fn judged(cell: &Cell<'_>, outcome: &CellOutcome, verdict: Verdict) -> TestResul
 }
 
 /// Puts a test's result on disk.
-fn save(result: TestResult, cell: &Cell<'_>, folder: &mut RunFolder) -> Result<(), Error> {
+fn save(result: TestResult, cell: &Cell<'_>, folder: &RunFolder) -> Result<(), Error> {
     folder.write(&format!("results/{}.yaml", cell.slug), report::test_yaml(&result))?;
     folder.record(&Entry::Test(Box::new(result)))?;
     Ok(())
@@ -203,6 +291,7 @@ mod tests {
     use super::*;
     use crate::engine::mock::{MockEngine, outcome};
     use crate::matrix;
+    use crate::progress::Form;
 
     const DEFINITIONS: &str = "
 servers: [{id: far, type: remote}]
@@ -215,12 +304,13 @@ implementations:
     struct Bench {
         definitions: Definitions,
         temporary: TempDir,
+        workers: usize,
     }
 
     impl Bench {
         fn new(definitions: &str) -> Self {
             let definitions = Definitions::parse(definitions, Path::new("impls.yaml")).unwrap();
-            Self { definitions, temporary: tempfile::tempdir().unwrap() }
+            Self { definitions, temporary: tempfile::tempdir().unwrap(), workers: 1 }
         }
 
         fn folder(&self) -> RunFolder {
@@ -234,7 +324,7 @@ implementations:
         async fn run(
             &self,
             engine: &impl Engine,
-            mut folder: RunFolder,
+            folder: RunFolder,
             interrupt: &mut Shutdown,
         ) -> Ended {
             let all: Vec<_> = self.definitions.implementations.iter().collect();
@@ -247,9 +337,11 @@ implementations:
                 plan: &Plan { upload, download, latency_iterations: 0, warmup: 0 },
                 timeout: Duration::from_secs(1),
                 debug: false,
+                workers: self.workers,
+                continues: None,
             };
-            let progress = Progress::lines(cells.len());
-            run(engine, &order, &mut folder, &progress, interrupt).await
+            let progress = Progress::new(Form::Lines, cells.len(), self.workers);
+            run(engine, &order, &folder, &progress, interrupt).await
         }
     }
 
@@ -336,6 +428,24 @@ implementations:
             [Status::Pass, Status::NotRun, Status::NotRun, Status::NotRun]
         );
         assert_eq!(ended.tests[1].class.unwrap().to_string(), "interrupted");
+    }
+
+    #[tokio::test]
+    async fn workers_run_cells_side_by_side_and_results_keep_the_matrix_order() {
+        let mut bench = Bench::new(DEFINITIONS);
+        bench.workers = 3;
+        let (handle, mut interrupt) = Shutdown::new();
+        let engine = MockEngine::new(|name| match name {
+            // The first never ends: the others do, beside it.
+            "a x a (quic-v1)" => None,
+            "b x b (quic-v1)" => {
+                handle.request();
+                None
+            }
+            _ => Some(passes()),
+        });
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        assert_eq!(statuses(&ended), [Status::NotRun, Status::Pass, Status::Pass, Status::NotRun]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod group;
 pub(crate) mod mock;
 mod outcome;
 mod pair;
+mod pin;
 mod process;
 mod tail;
 mod variables;
@@ -19,7 +20,9 @@ use std::time::Duration;
 use harness_sdk::plan::Plan;
 
 pub use outcome::{Captured, CellOutcome, Exit, SideOutcome};
+pub use pin::{Error as PinError, Pinning};
 pub use process::ProcessEngine;
+pub use tail::last_match;
 
 use crate::definitions::Implementation;
 use crate::matrix::Cell;
@@ -30,6 +33,11 @@ use crate::matrix::Cell;
 pub trait Engine: Sync {
     /// The engine's name in results.
     fn name(&self) -> &'static str;
+
+    /// Whether nodes are children of this process, so that the time they take can be told from others'.
+    fn runs_children(&self) -> bool {
+        false
+    }
 
     /// Makes `implementation` ready to run; what that prints goes to the file `log`.
     fn prepare(

@@ -43,6 +43,8 @@ pub enum Exit {
     Status(i32),
     /// By a signal.
     Signal(i32),
+    /// By the system, for want of memory.
+    OutOfMemory,
     /// It never ran: what the system says.
     NotStarted(String),
     /// It ran, and how it ended could not be learnt: what the system says.
@@ -69,6 +71,7 @@ impl fmt::Display for Exit {
                 Ok(signal) => write!(f, "was ended by {signal}"),
                 Err(_) => write!(f, "was ended by signal {number}"),
             },
+            Self::OutOfMemory => f.write_str("was killed by the system for want of memory"),
             Self::Unknown(reason) => write!(f, "ended in an unknown way: {reason}"),
             Self::NotStarted(reason) => write!(f, "could not be started: {reason}"),
         }

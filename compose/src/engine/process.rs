@@ -14,10 +14,14 @@ use tokio::process::Command;
 
 use super::group::Group;
 use super::pair::Pair;
+use super::pin::{self, Pinning, Slots};
 use super::tail::last_line;
 use super::variables::{Rendezvous, variables};
 use super::{Availability, Captured, CellOutcome, Engine, Error, Exit, Job, SideOutcome};
 use crate::definitions::{Implementation, Process, Words};
+use crate::leftovers;
+use crate::results::Sides;
+use crate::tools;
 
 /// Runs nodes as processes of this machine, which meet at a coordinator of the engine's own.
 #[derive(Debug)]
@@ -25,13 +29,19 @@ pub struct ProcessEngine {
     root: PathBuf,
     target: PathBuf,
     coordinator: Coordinator,
+    slots: Slots,
 }
 
 impl ProcessEngine {
     /// An engine for implementations whose paths are relative to `root`, built in `target`.
     pub async fn start(root: PathBuf, target: PathBuf) -> Result<Self, Error> {
         let coordinator = Coordinator::start(Limits::default()).await?;
-        Ok(Self { root, target, coordinator })
+        Ok(Self { root, target, coordinator, slots: Slots::default() })
+    }
+
+    /// The engine with each side of a cell bound to processors of its own.
+    pub fn pinned(self, pinning: Pinning) -> Self {
+        Self { slots: Slots::new(pinning), ..self }
     }
 
     /// `words` as a command in the implementation's folder, with the runner's environment less the
@@ -45,6 +55,8 @@ impl ProcessEngine {
             command.env_remove(variable.name);
         }
         command.envs(&implementation.env);
+        // Should this runner be killed, the next one knows what it left.
+        command.envs(leftovers::mark().map(|mark| (leftovers::MARK, mark)));
         Some(command)
     }
 
@@ -54,6 +66,7 @@ impl ProcessEngine {
         role: Role,
         job: &Job<'_>,
         log: &Path,
+        sides: Option<&Sides>,
     ) -> Result<io::Result<Group>, Error> {
         let implementation = match role {
             Role::Dialer => job.cell.dialer,
@@ -74,7 +87,14 @@ impl ProcessEngine {
         command.stderr(stderr);
         command.stdout(if role == Role::Dialer { Stdio::piped() } else { stdout });
         tracing::debug!(test = %job.cell.name, %role, ?command, "start");
-        Ok(Group::spawn(&mut command))
+        let cpus = sides.map(|sides| match role {
+            Role::Dialer => &sides.dialer,
+            Role::Listener => &sides.listener,
+        });
+        Ok(match cpus {
+            Some(cpus) => pin::bound(cpus, || Group::spawn(&mut command)),
+            None => Group::spawn(&mut command),
+        })
     }
 
     /// Runs the build; `None`: it succeeded, else why the implementation is unavailable.
@@ -131,6 +151,10 @@ impl Engine for ProcessEngine {
         "process"
     }
 
+    fn runs_children(&self) -> bool {
+        true
+    }
+
     async fn prepare(
         &self,
         implementation: &Implementation,
@@ -157,14 +181,20 @@ impl Engine for ProcessEngine {
 
     async fn run_cell(&self, job: &Job<'_>) -> Result<CellOutcome, Error> {
         let began = Instant::now();
-        let listener = self.start_side(Role::Listener, job, &job.logs.listener)?;
-        let dialer = self.start_side(Role::Dialer, job, &job.logs.dialer)?;
+        let killed_before = killed_for_memory();
+        let slot = self.slots.take();
+        let sides = slot.as_ref().map(|slot| &slot.sides);
+        let listener = self.start_side(Role::Listener, job, &job.logs.listener, sides)?;
+        let dialer = self.start_side(Role::Dialer, job, &job.logs.dialer, sides)?;
         let mut outcome = match (listener, dialer) {
             (Ok(listener), Ok(dialer)) => Pair::new(listener, dialer, began).run(job.timeout).await,
             (listener, dialer) => not_started(listener.err(), dialer.err()),
         };
         outcome.dialer.last_line = last_line(&job.logs.dialer);
         outcome.listener.last_line = last_line(&job.logs.listener);
+        for side in [&mut outcome.dialer, &mut outcome.listener] {
+            side.exit = explained(side, killed_before, killed_for_memory());
+        }
         outcome.duration = began.elapsed();
         Ok(outcome)
     }
@@ -173,6 +203,20 @@ impl Engine for ProcessEngine {
         self.coordinator.shutdown().await;
         Ok(())
     }
+}
+
+/// How many processes the system has killed for want of memory; 0 where it does not tell.
+fn killed_for_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+/// How a side ended. A SIGKILL that nobody here sent, while the system killed for want of memory, was one
+/// of those.
+fn explained(side: &SideOutcome, before: u64, after: u64) -> Exit {
+    let killed = !side.stopped && side.exit == Exit::Signal(Signal::SIGKILL as i32);
+    if killed && after > before { Exit::OutOfMemory } else { side.exit.clone() }
 }
 
 /// The outcome where not both sides could be started; the one that could was ended at once.
@@ -198,8 +242,10 @@ fn not_started(listener: Option<io::Error>, dialer: Option<io::Error>) -> CellOu
 /// A log, opened twice: for a process's stdout and its stderr.
 fn create_log(path: &Path) -> Result<(Stdio, Stdio), Error> {
     let create = || {
-        // Appending, so that the two do not write over each other.
+        // Appending, so that the two do not write over each other; from nothing, so that what an
+        // earlier try of the same test said is not taken for this one's words.
         let file = File::options().create(true).append(true).open(path)?;
+        file.set_len(0)?;
         Ok((Stdio::from(file.try_clone()?), Stdio::from(file)))
     };
     create().map_err(|source| Error::Log { path: path.to_owned(), source })
@@ -213,11 +259,26 @@ fn cannot_start(program: &str, folder: &Path, error: &io::Error) -> String {
     if !folder.is_dir() {
         return format!("its sources are missing: there is no folder {}", folder.display());
     }
-    let install = match program {
-        "cargo" => "install Rust (https://rustup.rs)",
-        "go" => "install Go (https://go.dev/dl)",
-        "node" | "npm" => "install Node.js (https://nodejs.org)",
-        _ => "install it, or correct `process.build`",
-    };
+    let install = tools::how_to_install(program);
     format!("{program} is not on this machine; {install}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kill_that_nobody_here_sent_was_for_want_of_memory() {
+        let side = |exit, stopped| SideOutcome {
+            exit,
+            stopped,
+            ended_after: Duration::ZERO,
+            last_line: None,
+        };
+        let killed = Exit::Signal(9);
+        assert_eq!(explained(&side(killed.clone(), false), 1, 2), Exit::OutOfMemory);
+        assert_eq!(explained(&side(killed.clone(), false), 1, 1), killed);
+        assert_eq!(explained(&side(killed.clone(), true), 1, 2), killed);
+        assert_eq!(explained(&side(Exit::Status(1), false), 1, 2), Exit::Status(1));
+    }
 }

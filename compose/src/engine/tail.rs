@@ -9,9 +9,13 @@ const TAIL: u64 = 64 << 10;
 
 /// The last non-empty line of the file at `path`; `None` where there is none or it cannot be read.
 pub(super) fn last_line(path: &Path) -> Option<String> {
+    last_match(path, |line| Some(line.trim()).filter(|line| !line.is_empty()).map(str::to_owned))
+}
+
+/// What `read` makes of the last line, near the end of the file at `path`, that it makes something of.
+pub fn last_match<T>(path: &Path, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let tail = tail(path).ok()?;
-    let text = String::from_utf8_lossy(&tail);
-    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+    String::from_utf8_lossy(&tail).lines().rev().find_map(read)
 }
 
 fn tail(path: &Path) -> io::Result<Vec<u8>> {

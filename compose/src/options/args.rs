@@ -1,5 +1,6 @@
 //! The command line as clap reads it: flags, their help, what each takes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,11 +31,14 @@ pub struct Args {
     #[arg(long, visible_alias = "list-images")]
     pub(super) list_impls: bool,
     /// Show the tests that filters leave out as well, each with the term that does.
-    #[arg(long, conflicts_with = "list_impls")]
+    #[arg(long, conflicts_with_all = ["list_impls", "resume", "rerun_failed"])]
     pub(super) show_ignored: bool,
     /// Print why a test is selected, or is not, and run nothing.
     #[arg(long, value_name = "TEST", conflicts_with_all = ["list_impls", "list_tests", "show_ignored"])]
     pub(super) why: Option<String>,
+    /// Print what the selected tests need of this machine and what is not there, and run nothing.
+    #[arg(long, conflicts_with_all = ["list_impls", "list_tests", "show_ignored", "why"])]
+    pub(super) check_deps: bool,
 
     #[command(flatten)]
     pub(super) select: SelectArgs,
@@ -50,6 +54,33 @@ pub struct Args {
     /// Where runs are kept, in test-runs/ [default: /srv/cache if it can be written, else the user's cache].
     #[arg(long, value_name = "FOLDER")]
     pub(super) cache_dir: Option<PathBuf>,
+    /// Finish a run that ended early: its name, its folder, or `last`. What is not given is as it was then.
+    #[arg(long, value_name = "RUN", conflicts_with = "rerun_failed")]
+    pub(super) resume: Option<String>,
+    /// Run again those tests of a run that have not passed, and are not unsupported.
+    #[arg(long, value_name = "RUN")]
+    pub(super) rerun_failed: Option<String>,
+    /// How many tests run at a time; with more than one, their figures share the machine.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) workers: u16,
+    /// Bind each side of a test to processors of its own.
+    #[arg(long)]
+    pub(super) pin: bool,
+    /// How progress is shown on stderr.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = ProgressName::Auto)]
+    pub(super) progress: ProgressName,
+    /// Make the test matrix anew, even where the cache has it.
+    #[arg(long)]
+    pub(super) force_matrix_rebuild: bool,
+    /// Build every implementation from nothing, in a build folder of its own (target/fresh).
+    #[arg(long)]
+    pub(super) force_image_rebuild: bool,
+    /// Not built yet.
+    #[arg(long, hide = true)]
+    pub(super) snapshot: bool,
+    /// Not built yet.
+    #[arg(long, hide = true)]
+    pub(super) export_docker_images: bool,
     /// An unavailable implementation does not make the run fail.
     #[arg(long)]
     pub(super) allow_unavailable: bool,
@@ -77,6 +108,16 @@ pub(super) enum EngineName {
     Process,
     /// Containers, with Docker Compose. Not there yet.
     Docker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressName {
+    /// A bar on a terminal, lines elsewhere.
+    Auto,
+    /// Plain lines.
+    Lines,
+    /// One JSON object a line, for programs.
+    Json,
 }
 
 /// What to test. Filters are terms separated by `|`: text that is contained, `~alias`, or `!` and a term.
@@ -120,7 +161,7 @@ pub(super) struct SelectArgs {
     #[arg(long, value_name = "TERMS")]
     muxer_ignore: Option<String>,
     /// Take implementations with `default: false` as well, without naming them.
-    #[arg(long)]
+    #[arg(long, alias = "full-matrix-test")]
     all_impls: bool,
 }
 
@@ -149,9 +190,9 @@ pub(super) struct WorkArgs {
     /// Length of an iteration, as 20 or 0.5s, for a direction without bytes.
     #[arg(long, value_name = "SECONDS")]
     duration: Option<String>,
-    /// Longest that a test may take, as 600 or 0.5s.
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_seconds)]
-    pub(super) timeout: Duration,
+    /// Longest that a test may take, as 600 or 0.5s [default: 600].
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(super) timeout: Option<Duration>,
 }
 
 const AFTER_HELP: &str = "\
@@ -160,26 +201,33 @@ Examples:
   perf-compose --yes --iterations 3 --upload-bytes 100M --download-bytes 100M
   perf-compose --yes --test-select 'quic-v1|noise' --test-ignore '!~rust'
   perf-compose --test-ignore '~js' --why 'js-v3.x x js-v3.x (webtransport)'
+  perf-compose --check-deps
+  perf-compose --yes --resume last
   perf-compose coordinator --port 6379
 
 Exit status:
   0    every test passed, or is of a stack that a side does not speak
-  1    a test failed, or is partial, unavailable or not run
+  1    a test failed, or is partial, unavailable or not run; --check-deps: one could not run
   2    the command line or the definitions are wrong, or nothing is selected
-  3    no engine, no coordinator, or nowhere to write
+  3    no engine, no coordinator, or nowhere to write (what was finished is in the journal)
   130  interrupted; what was finished is kept";
 
 impl WorkArgs {
-    /// What each dialer measures.
-    pub(super) fn plan(self) -> Result<Plan, Error> {
+    /// What each dialer measures; what is not given is as in `earlier`, by the contract's variables.
+    pub(super) fn plan(self, earlier: &BTreeMap<String, String>) -> Result<Plan, Error> {
         let both = self.iterations;
-        let settings = Settings::default()
-            .with_flag(&UPLOAD_ITERATIONS, self.upload_iterations.or_else(|| both.clone()))
-            .with_flag(&DOWNLOAD_ITERATIONS, self.download_iterations.or(both))
-            .with_flag(&LATENCY_ITERATIONS, self.latency_iterations)
-            .with_flag(&UPLOAD_BYTES, self.upload_bytes)
-            .with_flag(&DOWNLOAD_BYTES, self.download_bytes)
-            .with_flag(&DURATION, self.duration);
+        let given = [
+            (&UPLOAD_ITERATIONS, self.upload_iterations.or_else(|| both.clone())),
+            (&DOWNLOAD_ITERATIONS, self.download_iterations.or(both)),
+            (&LATENCY_ITERATIONS, self.latency_iterations),
+            (&UPLOAD_BYTES, self.upload_bytes),
+            (&DOWNLOAD_BYTES, self.download_bytes),
+            (&DURATION, self.duration),
+        ];
+        let settings =
+            given.into_iter().fold(Settings::default(), |settings, (variable, value)| {
+                settings.with_flag(variable, value.or_else(|| earlier.get(variable.name).cloned()))
+            });
         let plan = Config::by_hand(Role::Dialer, settings)?.plan;
         match plan.upload.iterations + plan.download.iterations + plan.latency_iterations {
             0 => Err(Error::NoWork),

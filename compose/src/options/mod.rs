@@ -10,10 +10,14 @@ use harness_sdk::config::Invalid;
 use harness_sdk::plan::Plan;
 
 pub use args::Args;
-use args::{EngineName, SubCommand};
+use args::{EngineName, ProgressName, SubCommand};
 
+use crate::continuation::{self, Continuation, Which};
 use crate::definitions::root_of;
+use crate::dependencies::Needs;
+use crate::engine::{PinError, Pinning};
 use crate::folder::CacheDirs;
+use crate::progress::Form;
 use crate::selection::FilterTexts;
 
 /// What is to be done.
@@ -34,6 +38,15 @@ pub enum Task {
         selection: Selection,
         /// The test.
         test: String,
+    },
+    /// Print what the selected tests need of this machine.
+    CheckDependencies {
+        /// Which tests.
+        selection: Selection,
+        /// What relative paths of the definitions are relative to.
+        root: PathBuf,
+        /// What would run them.
+        needs: Needs,
     },
     /// Run the selected tests.
     Run(Box<RunOptions>),
@@ -70,10 +83,29 @@ pub struct RunOptions {
     pub allow_unavailable: bool,
     /// Whether to ask before running.
     pub ask: bool,
-    /// Whether progress is a bar.
-    pub bar: bool,
+    /// How progress is shown.
+    pub progress: Form,
+    /// How many tests run at a time.
+    pub workers: usize,
+    /// The processors of each worker's two sides, where they are bound.
+    pub pinning: Option<Pinning>,
+    /// The run that is taken up again.
+    pub continues: Option<Continuation>,
+    /// Whether the matrix is made even where the cache has it.
+    pub rebuild_matrix: bool,
+    /// Whether implementations are built from nothing.
+    pub rebuild: bool,
     /// Whether nodes say more in their logs.
     pub debug: bool,
+}
+
+impl RunOptions {
+    /// The run that is taken up again, where what it selected is selected now: no filter is given.
+    /// Defaults are none that are given; what they were then is in what was selected.
+    pub fn selects_as(&self) -> Option<&Continuation> {
+        let none_given = self.selection.filters == FilterTexts::default();
+        self.continues.as_ref().filter(|_| none_given)
+    }
 }
 
 /// Why a command line cannot be followed.
@@ -91,6 +123,15 @@ pub enum Error {
     /// No definitions.
     #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
     NoDefinitions(PathBuf),
+    /// A flag of the framework that this one replaces, whose work is not done here yet.
+    #[error("{0} is not built yet")]
+    NotBuilt(&'static str),
+    /// The run to take up again.
+    #[error(transparent)]
+    Continuation(#[from] continuation::Error),
+    /// Too few processors.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,
@@ -135,42 +176,82 @@ impl Args {
         if let Some(SubCommand::Coordinator { port }) = self.command {
             return Ok(Task::Coordinator { port });
         }
-        let definitions = match &self.impls {
-            Some(file) => around.current_dir.join(file),
-            None => find_definitions(&around.current_dir)?,
+        let cache = cache_dirs(self.cache_dir.as_ref(), around);
+        let continues = match (&self.resume, &self.rerun_failed) {
+            (Some(run), _) => Some(Continuation::open(&cache, run, Which::Unfinished)?),
+            (None, Some(run)) => Some(Continuation::open(&cache, run, Which::NotPassed)?),
+            (None, None) => None,
+        };
+        let earlier = continues.as_ref().map(|earlier| &earlier.past.header.metadata);
+        let definitions = match (&self.impls, earlier) {
+            (Some(file), _) => around.current_dir.join(file),
+            (None, Some(earlier)) => PathBuf::from(&earlier.provenance.definitions),
+            (None, None) => find_definitions(&around.current_dir)?,
         };
         let filters = self.select.into();
         let selection = Selection { definitions, filters, show_ignored: self.show_ignored };
         if let Some(test) = self.why {
             return Ok(Task::Why { selection, test });
         }
+        let root = root_of(&selection.definitions);
         if self.list_tests {
             return Ok(Task::ListTests(selection));
         }
         if self.list_impls {
             return Ok(Task::ListImplementations(selection));
         }
+        if self.check_deps {
+            let needs = match self.engine {
+                EngineName::Process => Needs::Processes,
+                EngineName::Docker => Needs::Containers,
+            };
+            return Ok(Task::CheckDependencies { selection, root, needs });
+        }
         if self.engine == EngineName::Docker {
             return Err(Error::NoDocker);
+        }
+        let later =
+            [("--snapshot", self.snapshot), ("--export-docker-images", self.export_docker_images)];
+        if let Some((flag, _)) = later.into_iter().find(|(_, given)| *given) {
+            return Err(Error::NotBuilt(flag));
         }
         if !self.yes && !around.stdin_is_terminal {
             return Err(Error::NobodyToAsk);
         }
-        let root = root_of(&selection.definitions);
+        let workers = usize::from(self.workers);
+        let target = root.join("target");
         Ok(Task::Run(Box::new(RunOptions {
-            timeout: self.work.timeout,
-            plan: self.work.plan()?,
-            target: root.join("target"),
+            timeout: self
+                .work
+                .timeout
+                .or(earlier.map(|earlier| earlier.timeout.into()))
+                .unwrap_or(DEFAULT_TIMEOUT),
+            plan: self
+                .work
+                .plan(&earlier.map(|earlier| earlier.workload.clone()).unwrap_or_default())?,
+            target: if self.force_image_rebuild { target.join("fresh") } else { target },
             root,
             selection,
-            cache: cache_dirs(self.cache_dir, around),
+            cache,
             allow_unavailable: self.allow_unavailable,
             ask: !self.yes,
-            bar: around.stderr_is_terminal,
+            progress: match self.progress {
+                ProgressName::Auto if around.stderr_is_terminal => Form::Bar,
+                ProgressName::Auto | ProgressName::Lines => Form::Lines,
+                ProgressName::Json => Form::Json,
+            },
+            workers,
+            pinning: self.pin.then(|| Pinning::plan(workers)).transpose()?,
+            rebuild_matrix: self.force_matrix_rebuild,
+            rebuild: self.force_image_rebuild,
             debug: self.debug,
+            continues,
         })))
     }
 }
+
+/// A cell's time-out where none is given.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 
 fn find_definitions(start: &Path) -> Result<PathBuf, Error> {
     let candidates = start.ancestors().map(|folder| folder.join("impls").join("impls.yaml"));
@@ -179,7 +260,7 @@ fn find_definitions(start: &Path) -> Result<PathBuf, Error> {
 }
 
 /// What is given, and only that; else the machine's cache where there is one, else the user's.
-fn cache_dirs(given: Option<PathBuf>, around: &Surroundings) -> CacheDirs {
+fn cache_dirs(given: Option<&PathBuf>, around: &Surroundings) -> CacheDirs {
     if let Some(given) = given {
         return CacheDirs(vec![around.current_dir.join(given)]);
     }
@@ -231,7 +312,7 @@ mod tests {
             (PathBuf::from("/repo"), PathBuf::from("/repo/target"))
         );
         assert_eq!(options.selection.definitions, PathBuf::from("/repo/impls/impls.yaml"));
-        assert!(options.ask && options.bar);
+        assert!(options.ask && options.progress == Form::Bar && options.workers == 1);
     }
 
     #[test]
@@ -256,6 +337,11 @@ mod tests {
             (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
             (&["--engine", "docker"], "--engine docker is not there yet"),
             (&["--timeout", "0"], "it takes seconds above 0"),
+            (&["--snapshot"], "--snapshot is not built yet"),
+            (&["--export-docker-images"], "--export-docker-images is not built yet"),
+            (&["--workers", "0"], "0 is not in 1..=1024"),
+            (&["--resume", "x", "--cache-dir", "/nowhere"], "there is no run \"x\" in /nowhere"),
+            (&["--resume", "x", "--rerun-failed", "x"], "cannot be used with"),
             (&["--timeout", "nan"], "it takes seconds above 0"),
             (&["--list-tests", "--list-impls"], "cannot be used with"),
             (&["--list-test"], "a similar argument exists: '--list-tests'"),
@@ -270,7 +356,7 @@ mod tests {
     fn without_a_terminal_yes_must_be_said() {
         assert!(task(&[], false).unwrap_err().contains("add --yes"));
         assert!(
-            matches!(task(&["--yes"], false), Ok(Task::Run(options)) if !options.ask && !options.bar)
+            matches!(task(&["--yes"], false), Ok(Task::Run(options)) if !options.ask && options.progress == Form::Lines)
         );
         assert!(matches!(task(&["--list-tests"], false), Ok(Task::ListTests(_))));
     }

@@ -32,6 +32,9 @@ fn head(out: &mut String, results: &Results) {
     let Results { metadata, summary, .. } = results;
     let _ = writeln!(out, "# {}\n", plain(&metadata.test_pass));
     let _ = writeln!(out, "**{}: {}.**\n", tests_of(summary.total), summary_line(summary));
+    for warning in &metadata.warnings {
+        let _ = writeln!(out, "**Warning:** {}\n", plain(warning));
+    }
     out.push_str("| | |\n|---|---|\n");
     for (name, value) in facts(metadata) {
         let _ = writeln!(out, "| {name} | {} |", plain(&value));
@@ -131,6 +134,10 @@ mod tests {
         for expected in [
             "# perf-143022-08-11-2026\n",
             "**3 tests: 2 passed, 1 failed.**",
+            "**Warning:** the machine was not quiet: it was busy\n",
+            "| commit | 8dce2ea, with changes that are not in it |",
+            r"| workers and processors | dialer on \[0\], listener on \[1\] |",
+            "| toolchains | cargo: cargo 1.95.0 |",
             r"| workload | UPLOAD_BYTES=1 |",
             r"| filters | --test-select '\~a\|!b' |",
             r#"| fail | transfer | stalled: "no \| byte" for 30 s | a x b (tcp, noise, yamux) |"#,

@@ -16,7 +16,7 @@ pub use yaml::{matrix_yaml, results_yaml, test_yaml};
 use harness_sdk::document::{Section, significant};
 
 use crate::definitions::Implementation;
-use crate::results::{Metadata, Status, Summary, TestResult};
+use crate::results::{Git, Metadata, Provenance, Status, Summary, TestResult};
 
 /// An implementation on one line: `rust-v0.56 [tcp, quic-v1] [noise, tls] [yamux, mplex]`.
 pub fn implementation_line(implementation: &Implementation) -> String {
@@ -70,21 +70,49 @@ fn facts(metadata: &Metadata) -> Vec<(&'static str, String)> {
     let cpu = machine.cpu.as_deref().unwrap_or("CPU unknown");
     let (platform, cores, kernel) = (&metadata.platform, machine.cores, &machine.kernel);
     let (from, to, took) = (&metadata.started_at, &metadata.completed_at, metadata.duration);
-    let load = machine.load_average.map(|load| load.map(short).join(", "));
+    let load = |load: Option<[f64; 3]>| {
+        load.map_or_else(|| "unknown".to_owned(), |load| load.map(short).join(", "))
+    };
     let mut facts = vec![
         ("when", format!("{from} to {to} ({took})")),
         ("machine", format!("{platform}, {cpu}, {cores} cores, kernel {kernel}")),
-        ("load at the start", load.unwrap_or_else(|| "unknown".to_owned())),
+        ("governor", machine.governor.clone().unwrap_or_else(|| "none".to_owned())),
+        ("load at the start", load(machine.load_average)),
+        ("load at the end", load(machine.load_average_end)),
         ("engine", format!("{}, {}", metadata.engine, metadata.runner)),
         ("time-out of a test", metadata.timeout.to_string()),
     ];
     let workload = metadata.workload.iter().map(|(name, value)| format!("{name}={value}"));
     let filters = metadata.filters.iter().map(|(flag, value)| format!("{flag} '{value}'"));
-    let given: [(_, Vec<_>); 2] =
-        [("workload", workload.collect()), ("filters", filters.collect())];
+    let provenance = &metadata.provenance;
+    let toolchains =
+        provenance.toolchains.iter().map(|(tool, version)| format!("{tool}: {version}"));
+    let given: [(_, Vec<_>); 5] = [
+        ("commit", provenance.git.iter().map(state_of).collect()),
+        ("toolchains", toolchains.collect()),
+        ("workers and processors", placement(provenance)),
+        ("workload", workload.collect()),
+        ("filters", filters.collect()),
+    ];
     let given = given.into_iter().filter(|(_, values)| !values.is_empty());
     facts.extend(given.map(|(name, values)| (name, values.join(", "))));
     facts
+}
+
+fn state_of(git: &Git) -> String {
+    let dirty = if git.dirty { ", with changes that are not in it" } else { "" };
+    format!("{}{dirty}", git.commit)
+}
+
+/// What is worth saying only where it is not the usual: several workers, pinned sides.
+fn placement(provenance: &Provenance) -> Vec<String> {
+    let workers = provenance.workers;
+    let several = (workers > 1).then(|| format!("{workers} tests at a time"));
+    let pinned = provenance
+        .pinning
+        .iter()
+        .map(|sides| format!("dialer on {:?}, listener on {:?}", sides.dialer, sides.listener));
+    several.into_iter().chain(pinned).collect()
 }
 
 /// A median never stands alone: with the quartiles around it.
@@ -122,7 +150,7 @@ pub(crate) mod sample {
     use harness_sdk::{Class, Muxer, SecureChannel, Transport};
 
     use crate::machine::Machine;
-    use crate::results::{Metadata, Results, Status, Summary, TestResult};
+    use crate::results::{Git, Metadata, Provenance, Results, Sides, Status, Summary, TestResult};
 
     fn test(dialer: &str, listener: &str, status: Status) -> TestResult {
         TestResult {
@@ -172,7 +200,17 @@ pub(crate) mod sample {
                 cores: 2,
                 kernel: "6.1.0".to_owned(),
                 load_average: Some([0.1, 0.2, 0.3]),
+                ..Machine::default()
             },
+            provenance: Provenance {
+                definitions: "impls/impls.yaml".to_owned(),
+                workers: 1,
+                toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
+                pinning: vec![Sides { dialer: vec![0], listener: vec![1] }],
+                git: Some(Git { commit: "8dce2ea".to_owned(), dirty: true }),
+                ..Provenance::default()
+            },
+            warnings: vec!["the machine was not quiet: it was busy".to_owned()],
         };
         Results { metadata, summary: Summary::of(&tests), tests }
     }

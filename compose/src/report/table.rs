@@ -41,6 +41,9 @@ pub fn table(results: &Results) -> String {
             why(test).replace('\n', "\n  ")
         ));
     }
+    for warning in &results.metadata.warnings {
+        out.push_str(&format!("\nwarning: {warning}\n"));
+    }
     let (summary, took) = (&results.summary, results.metadata.duration);
     out.push_str(&format!("\n{} in {took}: {}\n", tests_of(summary.total), summary_line(summary)));
     out
@@ -56,6 +59,7 @@ mod tests {
         let text = table(&sample::results());
         assert!(text.contains("6.50 [6.00–6.60]"), "{text}");
         assert!(text.contains("\na x b (tcp, noise, yamux): fail\n  transfer: stalled"), "{text}");
+        assert!(text.contains("\nwarning: the machine was not quiet: it was busy\n"), "{text}");
         assert!(text.ends_with("\n3 tests in 896s: 2 passed, 1 failed\n"), "{text}");
     }
 }

@@ -55,6 +55,16 @@ pub struct FilterTexts {
 }
 
 impl FilterTexts {
+    /// What leaves nothing out, whatever the defaults are.
+    pub fn everything() -> Self {
+        let all = || Some(String::new());
+        Self {
+            tests: FilterText { select: all(), ignore: all() },
+            all_implementations: true,
+            ..Self::default()
+        }
+    }
+
     /// What decides over tests, by where it was written: the flags that were given, and what stands
     /// in `preselections` in place of those that were not.
     pub fn given(&self, preselections: &[Preselection]) -> BTreeMap<String, String> {

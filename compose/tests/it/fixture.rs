@@ -6,7 +6,9 @@ use std::time::Duration;
 use harness_sdk::document::Section;
 use harness_sdk::{Class, Muxer, SecureChannel, Transport};
 use perf_compose::machine::Machine;
-use perf_compose::results::{Blame, Metadata, Results, Status, Summary, TestResult};
+use perf_compose::results::{
+    Blame, Git, Metadata, Provenance, Results, Sides, Status, Summary, TestResult,
+};
 
 /// Implementations with what they speak, and how fast they are made out to be.
 const IMPLEMENTATIONS: [(&str, &[Transport], f64); 5] = [
@@ -144,8 +146,22 @@ fn metadata() -> Metadata {
             cpu: Some("A made-up CPU @ 3.00GHz".to_owned()),
             cores: 8,
             kernel: "6.1.0".to_owned(),
+            governor: Some("performance".to_owned()),
+            sysctls: [("net.core.rmem_max".to_owned(), "212992".to_owned())].into(),
             load_average: Some([0.12, 0.3, 0.28]),
+            load_average_end: Some([1.9, 1.2, 0.6]),
         },
+        provenance: Provenance {
+            definitions: "impls/impls.yaml".to_owned(),
+            definitions_sha256: "0".repeat(64),
+            matrix_sha256: "1".repeat(64),
+            git: Some(Git { commit: "2".repeat(40), dirty: true }),
+            toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
+            workers: 1,
+            pinning: vec![Sides { dialer: vec![0, 1], listener: vec![2, 3] }],
+            resumed_at: vec!["2026-11-08T14:40:00Z".to_owned()],
+        },
+        warnings: vec!["the machine was not quiet: <b>made up</b>".to_owned()],
     }
 }
 

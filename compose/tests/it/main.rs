@@ -5,6 +5,7 @@
 
 mod bench;
 mod command_line;
+mod continued;
 mod fixture;
 mod page;
 mod runs;

@@ -48,6 +48,11 @@ pub fn html(results: &Results) -> String {
                 header {
                     h1 { (metadata.test_pass) }
                     (how_many(results))
+                    @if !metadata.warnings.is_empty() {
+                        ul.warnings aria-label="Warnings" {
+                            @for warning in &metadata.warnings { li { b { "Warning:" } " " (warning) } }
+                        }
+                    }
                     dl { @for (name, value) in facts(metadata) { dt { (name) } dd { (value) } } }
                     nav aria-label="Sections" {
                         ul {
@@ -445,6 +450,8 @@ mod tests {
         }
         metadata.machine.cpu = Some(evil.to_owned());
         metadata.filters = [("--test-select".to_owned(), evil.to_owned())].into();
+        metadata.provenance.toolchains = [("cargo".to_owned(), evil.to_owned())].into();
+        metadata.warnings = vec![evil.to_owned()];
         for test in &mut results.tests {
             test.test.push_str(evil);
             test.dialer.push_str(evil);
@@ -458,6 +465,8 @@ mod tests {
         let names = |page: &[Element]| page.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&page), names(&plain), "an element came or went");
         assert_eq!(named(&page, "h1")[0].text, evil);
+        let warnings = page.iter().find(|element| element.has_class("warnings")).unwrap();
+        assert_eq!(warnings.text, format!("Warning: {evil}"));
         let reason = page.iter().find(|element| element.has_class("reason")).unwrap();
         assert_eq!(reason.text, evil);
         let labels = page.iter().filter_map(|element| element.attribute("aria-label"));

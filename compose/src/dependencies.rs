@@ -1,0 +1,151 @@
+//! `--check-deps`: what the selected tests need of this machine, and what is not there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
+
+use crate::definitions::{Definitions, Implementation, ServerKind};
+use crate::matrix::Cell;
+use crate::tools::{self, Found};
+
+/// What runs the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The tools that implementations are built and started with.
+    Processes,
+    /// Docker.
+    Containers,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// Whether every selected test could run.
+    pub complete: bool,
+}
+
+/// A program, who needs it, and whether it is there.
+struct Row<'a> {
+    name: &'a str,
+    users: Vec<&'a str>,
+    found: Found,
+}
+
+/// Looks for everything that `cells` need; the definitions' paths are relative to `root`.
+pub async fn check(
+    definitions: &Definitions,
+    cells: &[Cell<'_>],
+    root: &Path,
+    needs: Needs,
+) -> Report {
+    let mut sides: Vec<&Implementation> = Vec::new();
+    for side in cells.iter().flat_map(|cell| [cell.dialer, cell.listener]) {
+        if !sides.iter().any(|known| known.id == side.id) {
+            sides.push(side);
+        }
+    }
+    let rows = rows(&sides, root, needs).await;
+    let mut lost: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in &rows {
+        if let Found::Missing(_) = row.found {
+            for user in &row.users {
+                lost.entry(user).or_default().push(format!("{} is missing", row.name));
+            }
+        }
+    }
+    for side in &sides {
+        for reason in reasons(definitions, side, root, needs) {
+            lost.entry(&side.id).or_default().push(reason);
+        }
+    }
+    let cost = |ids: &dyn Fn(&str) -> bool| {
+        cells.iter().filter(|cell| ids(&cell.dialer.id) || ids(&cell.listener.id)).count()
+    };
+    let costs: Vec<_> = rows.iter().map(|row| cost(&|id| row.users.contains(&id))).collect();
+    let mut text = format!("{}\n", table(&rows, &costs).trim_fmt());
+    for (id, reasons) in &lost {
+        let cells = cost(&|other| other == *id);
+        text.push_str(&format!(
+            "\n{id} cannot run, which costs {cells} tests: {}\n",
+            reasons.join("; ")
+        ));
+    }
+    let can = cells.len() - cost(&|id| lost.contains_key(id));
+    text.push_str(&format!("\n{can} of {} selected tests can run here\n", cells.len()));
+    Report { text, complete: can == cells.len() }
+}
+
+async fn rows<'a>(sides: &[&'a Implementation], root: &Path, needs: Needs) -> Vec<Row<'a>> {
+    let mut users: Vec<(&str, Vec<&str>)> = Vec::new();
+    for side in sides {
+        let tools = match needs {
+            Needs::Processes => tools::tools_of(side),
+            Needs::Containers => vec!["docker", "docker compose"],
+        };
+        for tool in tools {
+            match users.iter_mut().find(|(name, _)| *name == tool) {
+                Some((_, users)) => users.push(&side.id),
+                None => users.push((tool, vec![&side.id])),
+            }
+        }
+    }
+    // Nobody's need, and good to know of: the other engine, the yardstick, the recorded commit.
+    for tool in ["docker", "docker compose", "iperf3", "git"] {
+        if !users.iter().any(|(name, _)| *name == tool) {
+            users.push((tool, Vec::new()));
+        }
+    }
+    let mut rows = Vec::new();
+    for (name, users) in users {
+        let found = tools::find(name, root).await;
+        rows.push(Row { name, users, found });
+    }
+    rows
+}
+
+/// Why `side` cannot run, tools apart.
+fn reasons(
+    definitions: &Definitions,
+    side: &Implementation,
+    root: &Path,
+    needs: Needs,
+) -> Vec<String> {
+    let server = definitions.server_of(side);
+    let remote = server.filter(|server| server.kind == ServerKind::Remote);
+    let remote = remote.map(|server| format!("server {} cannot be used yet", server.id));
+    let undefined = needs == Needs::Processes && side.process.is_none();
+    let undefined = undefined.then(|| "its definition has no `process`".to_owned());
+    let folder = root.join(&side.source.path);
+    let gone = needs == Needs::Processes && !folder.is_dir();
+    let gone = gone.then(|| format!("its sources are missing: {}", folder.display()));
+    [remote, undefined, gone].into_iter().flatten().collect()
+}
+
+/// `costs`: for each row, how many tests cannot run without it.
+fn table(rows: &[Row<'_>], costs: &[usize]) -> Table {
+    let style = TableStyle::new()
+        .header_lines(ContentLineStyle::none())
+        .header_separator(LineStyle::none().fill('─').junction('─'))
+        .content_lines(ContentLineStyle::none());
+    let mut table = Table::new();
+    table.load_style(style);
+    table.set_header(["what", "found", "needed by", "costs tests", "what to do"]);
+    for (Row { name, users, found }, cost) in rows.iter().zip(costs) {
+        let (state, costs, advice) = match found {
+            Found::Version(version) => (version.clone(), String::new(), ""),
+            Found::There => ("yes".to_owned(), String::new(), ""),
+            Found::Missing(reason) => {
+                (format!("no: {reason}"), cost.to_string(), tools::how_to_install(name))
+            }
+        };
+        let users = match users.is_empty() {
+            true => "nothing selected".to_owned(),
+            false => users.join(", "),
+        };
+        table.add_row([(*name).to_owned(), state, users, costs, advice.to_owned()]);
+    }
+    table
+}
