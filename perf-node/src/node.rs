@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures::StreamExt;
-use harness_sdk::{BoxError, Class, Config, Failure, Node, Phase, Stack, Transport, chain};
+use harness_sdk::{
+    BoxError, Class, Config, Details, Failure, Node, Phase, Stack, Transport, chain,
+};
+use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, TransportError, identify};
@@ -13,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connection::PerfConnection;
 use crate::listener::PerfListener;
+use crate::stacks::Timings;
 use crate::swarm::{Answer, Event, NodeBehaviour, NodeBehaviourEvent, Streams};
 use crate::{identity, listener, resolve, stacks, swarm};
 
@@ -70,32 +74,52 @@ impl Node for PerfNode {
         let keypair = identity::load(config.identity.as_deref())
             .map_err(|error| with_class(Class::Environment, &error))?;
         let address = parse(address, &config.stack)?;
-        let address = resolve::resolve(&address).await?;
-        let (transport, marks) = stacks::transport(&config.stack, &keypair)?;
-        let mut swarm = swarm::build(transport, &keypair, Answer::refuse());
-        let failed = |reason| DialFailed { address: address.clone(), reason, stack: config.stack };
+        // A name may have an address that nobody listens on: `localhost` is ::1 first.
+        let mut first_failure = None;
+        for address in resolve::resolve(&address).await? {
+            match self.connect(&config.stack, &keypair, address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => first_failure = first_failure.or(Some(error)),
+            }
+        }
+        Err(first_failure.unwrap_or_else(|| format!("{address} has no address").into()))
+    }
+}
+
+impl PerfNode {
+    /// Connects to one address, and gets what does not belong into a sample out of the way.
+    async fn connect(
+        &self,
+        stack: &Stack,
+        keypair: &Keypair,
+        address: Multiaddr,
+    ) -> Result<PerfConnection, BoxError> {
+        let (transport, marks) = stacks::transport(stack, keypair)?;
+        let mut swarm = swarm::build(transport, keypair, Answer::refuse());
+        let failed = |reason| DialFailed { address: address.clone(), reason, stack: *stack };
         swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
         let streams = connected(&mut swarm).await.map_err(failed)?;
         let peer_agent = settle(&mut swarm).await.map_err(failed)?;
-        let timings = marks.timings();
-        let phases = match config.stack.transport {
-            Transport::QuicV1 => vec![("handshake", timings.dial)],
-            _ => vec![
-                ("dial", timings.dial),
-                ("security", timings.security),
-                ("muxer", timings.muxer),
-            ],
-        };
         let mut extra: Vec<_> =
             self.environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         extra.extend(peer_agent.map(|agent| ("peer_agent", agent)));
-        let details = harness_sdk::Details {
-            phases: phases.into_iter().filter_map(|(name, time)| Some((name, time?))).collect(),
+        let details = Details {
+            phases: phases(stack, marks.timings()),
+            // What libp2p-swarm does unless told otherwise, and it is not.
             negotiation: Some("v1"),
             extra,
         };
         Ok(PerfConnection::drive(swarm, streams, details))
     }
+}
+
+/// The phases of a dial by their names in the document.
+fn phases(stack: &Stack, timings: Timings) -> Vec<(&'static str, Duration)> {
+    let phases = match stack.transport {
+        Transport::QuicV1 => vec![("handshake", timings.dial)],
+        _ => vec![("dial", timings.dial), ("security", timings.security), ("muxer", timings.muxer)],
+    };
+    phases.into_iter().filter_map(|(name, time)| Some((name, time?))).collect()
 }
 
 /// A dial that did not give a connection with the stack asked for.

@@ -22,27 +22,38 @@ pub(crate) enum ResolveError {
     NoAddress(String),
 }
 
-/// `address` with its `/dns`, `/dns4` or `/dns6` replaced by an IP address of that name.
-pub(crate) async fn resolve(address: &Multiaddr) -> Result<Multiaddr, ResolveError> {
-    let mut resolved = Multiaddr::empty();
+/// `address` with its `/dns`, `/dns4` or `/dns6` replaced by an IP address of that name: one for each
+/// that the system's resolver gives, in its order; never none.
+pub(crate) async fn resolve(address: &Multiaddr) -> Result<Vec<Multiaddr>, ResolveError> {
+    let mut resolved = vec![Multiaddr::empty()];
     for protocol in address {
-        let (name, family): (_, fn(&IpAddr) -> bool) = match &protocol {
-            Protocol::Dns(name) => (name, |_| true),
-            Protocol::Dns4(name) => (name, IpAddr::is_ipv4),
-            Protocol::Dns6(name) => (name, IpAddr::is_ipv6),
-            _ => {
-                resolved.push(protocol);
-                continue;
-            }
+        let parts: Vec<Protocol<'_>> = match &protocol {
+            Protocol::Dns(name) => lookup(name, |_| true).await?,
+            Protocol::Dns4(name) => lookup(name, IpAddr::is_ipv4).await?,
+            Protocol::Dns6(name) => lookup(name, IpAddr::is_ipv6).await?,
+            _ => vec![protocol],
         };
-        let found = tokio::net::lookup_host((name.as_ref(), 0)).await;
-        let mut found =
-            found.map_err(|source| ResolveError::Lookup { name: name.to_string(), source })?;
-        let ip = found.find(|addr| family(&addr.ip()));
-        let ip = ip.ok_or_else(|| ResolveError::NoAddress(name.to_string()))?.ip();
-        resolved.push(ip.into());
+        let longer = |begun: &Multiaddr| {
+            let begun = begun.clone();
+            parts.iter().map(move |part| begun.clone().with(part.clone())).collect::<Vec<_>>()
+        };
+        resolved = resolved.iter().flat_map(longer).collect();
     }
     Ok(resolved)
+}
+
+/// The addresses of `name` that are of a family.
+async fn lookup(
+    name: &str,
+    family: impl Fn(&IpAddr) -> bool,
+) -> Result<Vec<Protocol<'static>>, ResolveError> {
+    let found = tokio::net::lookup_host((name, 0)).await;
+    let found = found.map_err(|source| ResolveError::Lookup { name: name.to_owned(), source })?;
+    let ips: Vec<_> = found.map(|addr| addr.ip()).filter(family).map(Protocol::from).collect();
+    match ips.is_empty() {
+        true => Err(ResolveError::NoAddress(name.to_owned())),
+        false => Ok(ips),
+    }
 }
 
 #[cfg(test)]
@@ -53,8 +64,8 @@ mod tests {
     async fn names_become_addresses_of_their_family() {
         let address = "/dns4/localhost/tcp/4001/ws".parse().unwrap();
         let expected: Multiaddr = "/ip4/127.0.0.1/tcp/4001/ws".parse().unwrap();
-        assert_eq!(resolve(&address).await.unwrap(), expected);
-        assert_eq!(resolve(&expected).await.unwrap(), expected);
+        assert_eq!(resolve(&address).await.unwrap(), std::slice::from_ref(&expected));
+        assert_eq!(resolve(&expected).await.unwrap(), [expected]);
         let absent = "/dns4/no-such-host.invalid/tcp/1".parse().unwrap();
         assert!(matches!(resolve(&absent).await, Err(ResolveError::Lookup { .. })));
     }
