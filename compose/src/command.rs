@@ -4,15 +4,16 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use harness_sdk::Shutdown;
 use perf_coordinator::{Coordinator, Limits};
 
 use crate::chain::chain;
 use crate::definitions::{self, Definitions};
-use crate::engine::{self, Engine, ProcessEngine};
+use crate::engine::{self, DockerEngine, Engine, ProcessEngine};
 use crate::folder;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::matrix::Cell;
-use crate::options::{self, RunOptions, Selection, Task};
+use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::{report, selection};
 
@@ -84,15 +85,34 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
         ask(&cells)?;
     }
     let mut interrupt = interrupt::watch()?;
-    let engine = ProcessEngine::start(options.root.clone(), options.target.clone()).await?;
-    let passed = pass(&engine, options, &definitions, &cells, &mut interrupt).await;
-    engine.clean_up().await?;
-    let passed = passed?;
+    let root = options.root.clone();
+    let passed = match options.engine {
+        EngineName::Process => {
+            let engine = ProcessEngine::start(root, options.target.clone()).await?;
+            pass_with(engine, options, &definitions, &cells, &mut interrupt).await?
+        }
+        EngineName::Docker => {
+            let engine = DockerEngine::start(root, options.cache.folder()?).await?;
+            pass_with(engine, options, &definitions, &cells, &mut interrupt).await?
+        }
+    };
     print(&answer(&passed))?;
     if let Some(error) = &passed.error {
         eprintln!("error: {}", chain(error));
     }
     Ok(passed.status(options.allow_unavailable))
+}
+
+async fn pass_with(
+    engine: impl Engine,
+    options: &RunOptions,
+    definitions: &Definitions,
+    cells: &[Cell<'_>],
+    interrupt: &mut Shutdown,
+) -> Result<Pass, Error> {
+    let passed = pass(&engine, options, definitions, cells, interrupt).await;
+    engine.clean_up().await?;
+    Ok(passed?)
 }
 
 /// The answer on stdout: the table, and where everything lies.

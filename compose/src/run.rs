@@ -165,7 +165,8 @@ async fn measure(
 ) -> Result<TestResult, Error> {
     let logs = folder.side_logs(&cell.slug);
     let Order { plan, timeout, debug, .. } = *order;
-    let outcome = engine.run_cell(&Job { cell, plan, timeout, debug, logs: &logs }).await?;
+    let job = Job { cell, plan, timeout, debug, logs: &logs, folder: folder.path() };
+    let outcome = engine.run_cell(&job).await?;
     let result = judged(cell, &outcome, verdict(&outcome, plan));
     folder.write(&format!("logs/{}.log", cell.slug), report::cell_log(&result, &outcome))?;
     Ok(result)

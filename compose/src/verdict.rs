@@ -211,7 +211,7 @@ fn with_last_words(side: &SideOutcome, what: String) -> (Blame, String) {
 /// That a process could not be started is known without anyone's word.
 fn blame_of_start(exit: &Exit) -> Blame {
     match exit {
-        Exit::NotStarted(_) => Class::Environment.into(),
+        Exit::NotStarted(_) | Exit::OutOfMemory => Class::Environment.into(),
         _ => Blame::UNCLASSIFIED,
     }
 }

@@ -12,6 +12,7 @@ const IMPLEMENTATION: &[&str] = &[
     "server",
     "source",
     "process",
+    "docker",
     "transports",
     "secureChannels",
     "muxers",
@@ -21,6 +22,7 @@ const IMPLEMENTATION: &[&str] = &[
 ];
 /// `type`, `repo`, `commit` and `dockerfile` are for engines that build images.
 const SOURCE: &[&str] = &["type", "path", "repo", "commit", "dockerfile"];
+const DOCKER: &[&str] = &["user", "writable", "memory", "ownRedis"];
 const PROCESS: &[&str] = &["build", "command"];
 
 /// One line for each key of `text` that has no meaning here.
@@ -36,7 +38,7 @@ pub(super) fn unknown(text: &str) -> Vec<String> {
     for section in ["implementations", "baselines"] {
         for (place, entry) in entries(&file, section) {
             check(&place, entry, IMPLEMENTATION, &mut warnings);
-            for (key, known) in [("source", SOURCE), ("process", PROCESS)] {
+            for (key, known) in [("source", SOURCE), ("process", PROCESS), ("docker", DOCKER)] {
                 if let Some(Value::Mapping(inner)) = entry.get(key) {
                     check(&format!("{place}.{key}"), inner, known, &mut warnings);
                 }

@@ -1,6 +1,7 @@
 //! What `impls.yaml` says: implementations, the servers they run on, aliases for filters.
 
 mod check;
+mod container;
 mod keys;
 mod known;
 mod read;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use harness_sdk::{Muxer, SecureChannel, Transport};
 use serde::Deserialize;
 
+pub use container::{ContainerOptions, SourceKind};
 pub use read::Error;
 
 use crate::filter::Aliases;
@@ -59,6 +61,9 @@ pub struct Implementation {
     /// Where its sources are.
     #[serde(default)]
     pub source: Source,
+    /// What its containers are given beyond what all are.
+    #[serde(default)]
+    pub docker: ContainerOptions,
     /// How it is built and started without Docker; `None`: the process engine cannot.
     pub process: Option<Process>,
     /// What it speaks, in the order its cells are listed.
@@ -87,11 +92,26 @@ pub struct Source {
     /// Relative to the root (see [`root_of`]); builds and nodes run here.
     #[serde(default = "here")]
     pub path: PathBuf,
+    /// Where the sources are: engines that build images take more than folders.
+    #[serde(default, rename = "type")]
+    pub kind: SourceKind,
+    /// `owner/name` on GitHub.
+    pub repo: Option<String>,
+    /// What of it.
+    pub commit: Option<String>,
+    /// How its image is built, relative to the path; `None`: it is there already.
+    pub dockerfile: Option<PathBuf>,
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self { path: here() }
+        Self {
+            path: here(),
+            kind: SourceKind::default(),
+            repo: None,
+            commit: None,
+            dockerfile: None,
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct SideOutcome {
 pub enum Exit {
     /// With a status.
     Status(i32),
+    /// The system took it for want of memory.
+    OutOfMemory,
     /// By a signal.
     Signal(i32),
     /// It never ran: what the system says.
@@ -65,6 +67,7 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(code) => write!(f, "ended with status {code}"),
+            Self::OutOfMemory => f.write_str("was killed for want of memory"),
             Self::Signal(number) => match Signal::try_from(*number) {
                 Ok(signal) => write!(f, "was ended by {signal}"),
                 Err(_) => write!(f, "was ended by signal {number}"),

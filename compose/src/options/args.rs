@@ -65,11 +65,12 @@ pub(super) enum SubCommand {
     },
 }
 
+/// What runs the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum EngineName {
+pub enum EngineName {
     /// Plain processes on loopback.
     Process,
-    /// Containers, with Docker Compose. Not there yet.
+    /// Containers, with Docker Compose.
     Docker,
 }
 

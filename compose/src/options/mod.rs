@@ -10,7 +10,8 @@ use harness_sdk::config::Invalid;
 use harness_sdk::plan::Plan;
 
 pub use args::Args;
-use args::{EngineName, SubCommand};
+pub use args::EngineName;
+use args::SubCommand;
 
 use crate::definitions::root_of;
 use crate::folder::CacheDirs;
@@ -44,6 +45,8 @@ pub struct Selection {
 /// A run, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
+    /// What runs the nodes.
+    pub engine: EngineName,
     /// Which tests.
     pub selection: Selection,
     /// What relative paths of the definitions are relative to.
@@ -76,9 +79,6 @@ pub enum Error {
     /// Every section is skipped.
     #[error("nothing would be measured: all iterations are 0")]
     NoWork,
-    /// An engine of a later version.
-    #[error("--engine docker is not there yet; --engine process runs nodes without Docker")]
-    NoDocker,
     /// No definitions.
     #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
     NoDefinitions(PathBuf),
@@ -137,14 +137,12 @@ impl Args {
         if self.list_impls {
             return Ok(Task::ListImplementations(selection));
         }
-        if self.engine == EngineName::Docker {
-            return Err(Error::NoDocker);
-        }
         if !self.yes && !around.stdin_is_terminal {
             return Err(Error::NobodyToAsk);
         }
         let root = root_of(&selection.definitions);
         Ok(Task::Run(Box::new(RunOptions {
+            engine: self.engine,
             timeout: self.work.timeout,
             plan: self.work.plan()?,
             target: root.join("target"),
@@ -241,7 +239,6 @@ mod tests {
             ),
             (&["--upload-bytes", "0"], "--upload-bytes: 0 bytes take no time"),
             (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
-            (&["--engine", "docker"], "--engine docker is not there yet"),
             (&["--timeout", "0"], "it takes seconds above 0"),
             (&["--timeout", "nan"], "it takes seconds above 0"),
             (&["--list-tests", "--list-impls"], "cannot be used with"),
