@@ -51,6 +51,9 @@ struct Service {
     security_opt: [&'static str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     mem_limit: Option<String>,
+    /// Memory and swap together: the same, so that a limit is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memswap_limit: Option<String>,
     restart: &'static str,
     logging: Logging,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,6 +133,7 @@ fn node(
         read_only: !writable,
         tmpfs: if *writable { Vec::new() } else { vec!["/tmp"] },
         mem_limit: memory.clone(),
+        memswap_limit: memory.clone(),
         environment,
         ..service(container, run)
     }
@@ -158,6 +162,7 @@ fn service(container: &str, run: &RunNames) -> Service {
         cap_drop: ["ALL"],
         security_opt: ["no-new-privileges:true"],
         mem_limit: None,
+        memswap_limit: None,
         restart: "no",
         // What `docker logs` reads, whatever the engine's default is.
         logging: Logging { driver: "json-file" },

@@ -27,7 +27,6 @@ pub(super) struct State {
     /// Why it could not be started.
     #[serde(default)]
     pub(super) error: String,
-    pub(super) started_at: String,
     pub(super) finished_at: String,
 }
 
@@ -43,11 +42,6 @@ impl State {
             _ if self.oom_killed => Exit::OutOfMemory,
             _ => Exit::Status(self.exit_code),
         }
-    }
-
-    /// When it was started; `None`: it was not.
-    pub(super) fn started(&self) -> Option<OffsetDateTime> {
-        moment(&self.started_at)
     }
 
     /// When it ended; `None`: it did not.
@@ -80,8 +74,8 @@ mod tests {
         };
         assert_eq!(ended(5, false).exit(), Exit::Status(5));
         assert_eq!(ended(137, true).exit(), Exit::OutOfMemory);
-        let (started, finished) = (ended(0, false).started(), ended(0, false).finished());
-        assert_eq!((finished.unwrap() - started.unwrap()).as_seconds_f64(), 1.25);
+        let finished = ended(0, false).finished().unwrap();
+        assert_eq!((finished.second(), finished.millisecond()), (23, 750));
     }
 
     #[test]
@@ -91,6 +85,6 @@ mod tests {
             "Error":"exec: \"x\": not found","StartedAt":"0001-01-01T00:00:00Z","FinishedAt":"0001-01-01T00:00:00Z"}"#,
         );
         assert_eq!(state.exit(), Exit::NotStarted("exec: \"x\": not found".to_owned()));
-        assert_eq!((state.started(), state.finished()), (None, None));
+        assert_eq!(state.finished(), None);
     }
 }

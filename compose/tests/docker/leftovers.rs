@@ -1,0 +1,65 @@
+//! What a run that is ended leaves: nothing, at the latest when the next one begins.
+
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::bench::{Bench, committed};
+
+/// A cell that takes minutes.
+const LONG: &[&str] =
+    &["--impl-select", "rust-v0.56", "--test-select", "quic-v1", "--duration", "100"];
+const SHORT: &[&str] = &[
+    "--impl-select",
+    "rust-v0.56",
+    "--test-select",
+    "quic-v1",
+    "--upload-bytes",
+    "1M",
+    "--download-bytes",
+    "1M",
+];
+
+/// A run whose dialer is there.
+fn under_way(bench: &Bench) -> Child {
+    // The image is built before the clock runs.
+    assert_eq!(bench.run(&committed(), SHORT).status, 0);
+    let child = bench.spawn(&committed(), LONG);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !bench.left().iter().any(|name| name.ends_with("-dialer")) {
+        assert!(Instant::now() < deadline, "the cell did not begin: {:?}", bench.left());
+        sleep(Duration::from_millis(50));
+    }
+    sleep(Duration::from_millis(500));
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    let bench = Bench::new();
+    let mut child = under_way(&bench);
+    signal(&child, Signal::SIGKILL);
+    child.wait().unwrap();
+    assert!(bench.left().len() >= 4, "{:?}", bench.left());
+    assert_eq!(bench.run(&committed(), SHORT).status, 0);
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let bench = Bench::new();
+    let mut child = under_way(&bench);
+    let other = bench.run(&committed(), SHORT);
+    assert_eq!(other.status, 0, "{other:?}");
+    assert!(bench.left().len() >= 4, "a living run was swept away: {:?}", bench.left());
+    signal(&child, Signal::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
