@@ -33,9 +33,9 @@ fn extracted(log: &str) -> String {
     let keys = ["iterations", "min", "q1", "median", "q3", "max", "outliers", "samples", "unit"];
     let of_section = |line: &str| {
         ["upload:", "download:", "latency:"].iter().any(|heading| line.starts_with(heading))
-            || line.strip_prefix("  ").is_some_and(|rest| {
-                keys.iter().any(|key| rest.starts_with(&format!("{key}:")))
-            })
+            || line
+                .strip_prefix("  ")
+                .is_some_and(|rest| keys.iter().any(|key| rest.starts_with(&format!("{key}:"))))
     };
     let lines = log.lines().filter(|line| line.contains("dialer"));
     let lines = lines.filter_map(|line| line.split_once("| ")).map(|(_, line)| line);
@@ -53,8 +53,16 @@ fn its_compose_file_and_its_extraction_give_three_sections() {
     let network = docker(&["network", "create", "--subnet", "10.8.0.0/16", NETWORK]);
     assert_eq!(network.status, 0, "{network:?}");
     let redis = docker(&[
-        "run", "--detach", "--name", REDIS, "--network", NETWORK, "redis:7-alpine", "redis-server",
-        "--protected-mode", "no",
+        "run",
+        "--detach",
+        "--name",
+        REDIS,
+        "--network",
+        NETWORK,
+        "redis:7-alpine",
+        "redis-server",
+        "--protected-mode",
+        "no",
     ]);
     assert_eq!(redis.status, 0, "{redis:?}");
 

@@ -87,7 +87,8 @@ fn a_container_cannot_write_its_root_and_is_nobody() {
     let look = "(echo x > /x) 2>/dev/null && echo writable >&2; id -u >&2; exit 9";
     let result = outcome(SERVES, look, "", &[]);
     assert!(reason(&result).ends_with("its last line: 65532"), "{result:?}");
-    let result = outcome(SERVES, "echo x > /x && id -u >&2; exit 9", "user: root, writable: true", &[]);
+    let result =
+        outcome(SERVES, "echo x > /x && id -u >&2; exit 9", "user: root, writable: true", &[]);
     assert!(reason(&result).ends_with("its last line: 0"), "{result:?}");
 }
 

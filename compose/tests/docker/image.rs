@@ -32,7 +32,8 @@ fn it_takes_subcommands_and_resolves_names() {
     build();
     let help = docker(&["run", "--rm", "--read-only", "perf-rust-v0.56", "listen", "--help"]);
     assert_eq!(help.status, 0, "{help:?}");
-    let dial = |address| docker(&["run", "--rm", "--read-only", "perf-rust-v0.56", "dial", address]);
+    let dial =
+        |address| docker(&["run", "--rm", "--read-only", "perf-rust-v0.56", "dial", address]);
     // From the hosts file: refused at once, which takes an address.
     let refused = dial("/dns4/localhost/tcp/1");
     assert_eq!(refused.status, 4, "{refused:?}");

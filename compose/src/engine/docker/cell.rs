@@ -44,12 +44,23 @@ enum First {
     DialerEnded,
     ListenerEnded,
     TimeOut,
+    /// Not both sides could be started.
+    NotUp,
 }
 
 /// What is known when all has ended.
 struct Ended {
     first: First,
+    /// Whether the dialer had to be ended.
+    dialer_stopped: bool,
     stdout: Captured,
+}
+
+impl Ended {
+    /// Nothing ran that could have printed something.
+    fn without_words(first: First) -> Self {
+        Self { first, dialer_stopped: false, stdout: Captured::default() }
+    }
 }
 
 pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutcome, Error> {
@@ -70,19 +81,26 @@ pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutc
         Ok(up) if *up.as_ref().unwrap_or(&false) => {
             watch(job, names, limit.saturating_sub(began.elapsed())).await?
         }
-        Ok(_) => Ended { first: First::ListenerEnded, stdout: Captured::default() },
-        Err(_) => Ended { first: First::TimeOut, stdout: Captured::default() },
+        Ok(_) => Ended::without_words(First::NotUp),
+        Err(_) => Ended::without_words(First::TimeOut),
     };
     if let Ok(up) = up {
         up?;
     }
-    let states = States::look(names, &engine.names.redis()).await?;
+    let redis = engine.names.redis();
+    let read = async {
+        match ended.first {
+            First::NotUp => Ok(()),
+            _ => read_all(&names.listener, &job.logs.listener).await,
+        }
+    };
+    let (states, ()) = tokio::try_join!(States::look(names, &redis), read)?;
     docker(["rm", "--force", "--volumes"]).args(names.containers()).text().await?;
     guard.done = true;
     // A Redis that died is replaced before the next cell.
     *engine.redis_up.lock().await = states.redis_up;
 
-    let mut outcome = states.outcome(ended.first, clock, last_line(&log));
+    let mut outcome = states.outcome(&ended, clock, last_line(&log));
     outcome.stdout = ended.stdout;
     outcome.timed_out = (ended.first == First::TimeOut).then_some(limit);
     outcome.dialer.last_line = last_line(&job.logs.dialer);
@@ -91,11 +109,7 @@ pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutc
     Ok(outcome)
 }
 
-fn write_file(
-    engine: &DockerEngine,
-    job: &Job<'_>,
-    names: &CellNames,
-) -> Result<PathBuf, Error> {
+fn write_file(engine: &DockerEngine, job: &Job<'_>, names: &CellNames) -> Result<PathBuf, Error> {
     let folder = job.folder.join("docker-compose");
     let path = folder.join(format!("{}-compose.yaml", job.cell.slug));
     let write = || {
@@ -119,20 +133,18 @@ async fn watch(job: &Job<'_>, names: &CellNames, limit: Duration) -> Result<Ende
         code = listener => code.map(|_| First::ListenerEnded)?,
         () = sleep(limit) => First::TimeOut,
     };
-    match first {
-        First::DialerEnded => {}
-        First::ListenerEnded => {
-            if timeout(REPORT_GRACE, &mut dialer).await.is_err() {
-                stop(&names.dialer).await?;
-            }
-        }
-        First::TimeOut => stop(&names.dialer).await?,
+    let dialer_stopped = match first {
+        First::DialerEnded | First::NotUp => false,
+        First::ListenerEnded => timeout(REPORT_GRACE, &mut dialer).await.is_err(),
+        First::TimeOut => true,
+    };
+    if dialer_stopped {
+        stop(&names.dialer).await?;
     }
     // The dialer has ended: all that it printed is there, while its listener is still ending.
     let read = docker(["logs", &names.dialer]).captured(&job.logs.dialer, STDOUT_LIMIT);
     let (stdout, ()) = tokio::try_join!(read, stop(&names.listener))?;
-    read_all(&names.listener, &job.logs.listener).await?;
-    Ok(Ended { first, stdout })
+    Ok(Ended { first, dialer_stopped, stdout })
 }
 
 /// Ends a container; that it has ended is no error.
@@ -173,13 +185,13 @@ impl States {
     }
 
     /// What the sides did; `said` is Compose's last line, for a side that has no container.
-    fn outcome(self, first: First, began: OffsetDateTime, said: Option<String>) -> CellOutcome {
+    fn outcome(self, how: &Ended, began: OffsetDateTime, said: Option<String>) -> CellOutcome {
         let ended = |state: &Option<State>| state.as_ref().and_then(State::finished);
         let (dialer_ended, listener_ended) = (ended(&self.dialer), ended(&self.listener));
         // By Docker's clock: whichever `docker wait` came back first may have been the slower one.
         let listener_first = match (listener_ended, dialer_ended) {
             (Some(listener), Some(dialer)) => listener < dialer,
-            (_, _) => first == First::ListenerEnded,
+            (_, _) => how.first == First::ListenerEnded,
         };
         let side = |state: Option<State>, ended: Option<OffsetDateTime>, stopped| {
             let exit = match &state {
@@ -188,16 +200,18 @@ impl States {
                     said.clone().unwrap_or_else(|| "Docker made no container".to_owned()),
                 ),
             };
+            // What runs now is removed next.
+            let running = state.as_ref().is_some_and(|state| state.running);
             let after = ended.and_then(|ended| Duration::try_from(ended - began).ok());
             SideOutcome {
-                stopped: stopped && !matches!(exit, Exit::NotStarted(_)),
+                stopped: (stopped || running) && !matches!(exit, Exit::NotStarted(_)),
                 exit,
                 ended_after: after.unwrap_or_default(),
                 last_line: None,
             }
         };
         CellOutcome {
-            dialer: side(self.dialer, dialer_ended, first == First::TimeOut),
+            dialer: side(self.dialer, dialer_ended, how.dialer_stopped),
             listener: side(self.listener, listener_ended, !listener_first),
             stdout: Captured::default(),
             timed_out: None,

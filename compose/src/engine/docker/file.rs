@@ -54,7 +54,6 @@ struct Service {
     /// Memory and swap together: the same, so that a limit is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     memswap_limit: Option<String>,
-    restart: &'static str,
     logging: Logging,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     depends_on: Vec<&'static str>,
@@ -149,7 +148,7 @@ fn redis(names: &CellNames, run: &RunNames) -> Service {
     }
 }
 
-/// What all have in common: no privileges, no restarts, labels that tell whose they are.
+/// What all have in common: no privileges, labels that tell whose they are.
 fn service(container: &str, run: &RunNames) -> Service {
     Service {
         image: String::new(),
@@ -163,7 +162,6 @@ fn service(container: &str, run: &RunNames) -> Service {
         security_opt: ["no-new-privileges:true"],
         mem_limit: None,
         memswap_limit: None,
-        restart: "no",
         // What `docker logs` reads, whatever the engine's default is.
         logging: Logging { driver: "json-file" },
         depends_on: Vec::new(),

@@ -130,7 +130,11 @@ fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>
             }
             let content = content::of_folder(&context, &dockerfile)
                 .map_err(|error| format!("its sources cannot be read: {error}"))?;
-            Ok(Some(Recipe { context: context.to_string_lossy().into_owned(), dockerfile, content }))
+            Ok(Some(Recipe {
+                context: context.to_string_lossy().into_owned(),
+                dockerfile,
+                content,
+            }))
         }
         SourceKind::Github => {
             let (Some(repo), Some(commit)) = (&source.repo, &source.commit) else {

@@ -47,7 +47,10 @@ fn is_dead(path: &Path) -> bool {
     match File::open(path) {
         Err(error) => error.kind() == io::ErrorKind::NotFound,
         // Shared, so that two that look at once do not take each other for the run.
-        Ok(file) => !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock | TryLockError::Error(_))),
+        Ok(file) => !matches!(
+            file.try_lock_shared(),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_))
+        ),
     }
 }
 

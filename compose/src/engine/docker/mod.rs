@@ -54,7 +54,8 @@ impl DockerEngine {
         leftovers::sweep(&host).await?;
         let id = new_id();
         let locks = cache.join("locks");
-        let lock = RunLock::take(&locks, &id).map_err(|source| Error::Log { path: locks, source })?;
+        let lock =
+            RunLock::take(&locks, &id).map_err(|source| Error::Log { path: locks, source })?;
         let names = RunNames::new(id, lock.path(), &host);
         let engine = Self {
             root,

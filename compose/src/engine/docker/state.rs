@@ -38,7 +38,9 @@ impl State {
                 "" => "Docker made its container and did not start it".to_owned(),
                 error => error.to_owned(),
             }),
-            _ if self.running => Exit::Unknown("its container is still running".to_owned()),
+            _ if self.running => {
+                Exit::Unknown("it still ran when the other could not be started".to_owned())
+            }
             _ if self.oom_killed => Exit::OutOfMemory,
             _ => Exit::Status(self.exit_code),
         }
