@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use perf_compose::results::Status;
 
-use crate::bench::{Bench, committed};
+use crate::bench::{Bench, committed, docker};
 
 /// A cell that takes minutes.
 const LONG: &[&str] =
@@ -61,5 +62,30 @@ fn an_interrupted_run_leaves_nothing() {
     assert!(bench.left().len() >= 4, "a living run was swept away: {:?}", bench.left());
     signal(&child, Signal::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_redis_that_dies_costs_no_cell_but_its_own() {
+    let bench = Bench::new();
+    let five = ["--impl-select", "rust-v0.56", "--upload-bytes", "1M", "--download-bytes", "1M"];
+    let mut child = bench.spawn(&committed(), &five);
+    let deadline = Instant::now() + Duration::from_secs(900);
+    let redis = loop {
+        assert!(Instant::now() < deadline, "no cell began");
+        // `left` looks into the cache, which the run makes.
+        let left = if bench.path().join("cache").exists() { bench.left() } else { Vec::new() };
+        if left.iter().any(|name| name.ends_with("-dialer")) {
+            break left.into_iter().find(|name| name.ends_with("-redis")).unwrap();
+        }
+        sleep(Duration::from_millis(20));
+    };
+    docker(&["rm", "--force", &redis]);
+    child.wait().unwrap();
+    let tests = bench.results().tests;
+    let passed = tests.iter().filter(|test| test.status == Status::Pass).count();
+    assert!(tests.len() == 5 && passed >= 4, "{tests:?}");
+    let failed = tests.iter().find(|test| test.status != Status::Pass);
+    assert!(failed.is_none_or(|test| test.class.is_some()), "{failed:?}");
     assert_eq!(bench.left(), Vec::<String>::new());
 }
