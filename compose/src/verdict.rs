@@ -208,7 +208,7 @@ fn with_last_words(side: &SideOutcome, what: String) -> (Blame, String) {
     (class.map_or_else(|| blame_of_start(&side.exit), Blame::from), reason)
 }
 
-/// That a process could not be started is known without anyone's word.
+/// That a process could not be started, or was killed for memory, is known without anyone's word.
 fn blame_of_start(exit: &Exit) -> Blame {
     match exit {
         Exit::NotStarted(_) | Exit::OutOfMemory => Class::Environment.into(),

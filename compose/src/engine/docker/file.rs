@@ -95,11 +95,11 @@ pub(super) fn compose_file(
         // A definition's own variables do not undo the contract's.
         let mut environment = implementation.env.clone();
         environment.extend(given.map(|(variable, value)| (variable.name.to_owned(), value)));
-        let mut service_ = node(implementation, container, run, environment);
+        let mut side = node(implementation, container, run, environment);
         if own {
-            service_.depends_on.push("redis");
+            side.depends_on.push("redis");
         }
-        services.insert(service, service_);
+        services.insert(service, side);
     }
     if own {
         services.insert("redis", redis(names, run));
@@ -110,7 +110,7 @@ pub(super) fn compose_file(
         services,
         networks: BTreeMap::from([(NETWORK, network)]),
     };
-    // A `$` begins a variable of Compose's; none of ours is one.
+    // A `$` begins a variable of Compose's; ours are values, so each is written twice.
     Ok(serde_yaml::to_string(&file)?.replace('$', "$$"))
 }
 

@@ -66,7 +66,7 @@ impl DockerEngine {
             _lock: lock,
         };
         if let Err(error) = engine.set_up().await {
-            // The first error is the one that tells; the next run removes what this leaves.
+            // The first error is the one that tells; what this leaves, the next run removes.
             let _: Result<(), _> = engine.remove_all().await;
             return Err(error.into());
         }
