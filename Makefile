@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf test full check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker test test-docker full check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -11,8 +11,16 @@ perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes
 	$(CARGO) build --release $(LOCKED) -p perf-compose -p perf-node
 	$(TARGET)/release/perf-compose --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
 
+perf-docker: ## the same in containers; builds the image where its sources have changed (needs Docker with Compose)
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	$(TARGET)/release/perf-compose --engine docker --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
+
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
 	$(CARGO) test $(LOCKED) --workspace
+
+test-docker: ## the tests that need a Docker engine; says so where there is none
+	@if scripts/docker-deps; then $(CARGO) test $(LOCKED) -p perf-compose --test docker -- --test-threads=1; \
+	else echo "the Docker tests did NOT run: no Docker engine with Compose can be had here" >&2; fi
 
 full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full

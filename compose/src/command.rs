@@ -4,15 +4,16 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use harness_sdk::Shutdown;
 use perf_coordinator::{Coordinator, Limits};
 
 use crate::chain::chain;
 use crate::definitions::{self, Definitions};
-use crate::engine::{self, Engine, ProcessEngine};
+use crate::engine::{self, DockerEngine, Engine, ProcessEngine};
 use crate::folder;
 use crate::interrupt::{self, INTERRUPTED};
 use crate::matrix::Cell;
-use crate::options::{self, RunOptions, Selection, Task};
+use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::selection::FilterTexts;
 use crate::{continuation, dependencies, leftovers, listing, pass, report, selection};
@@ -137,17 +138,27 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
     if orphans > 0 {
         eprintln!("warning: ended {orphans} processes that a killed run had left");
     }
-    if options.rebuild {
-        clear(&options.target)?;
-    }
     let mut interrupt = interrupt::watch()?;
-    let mut engine = ProcessEngine::start(options.root.clone(), options.target.clone()).await?;
-    if let Some(pinning) = &options.pinning {
-        engine = engine.pinned(pinning.clone());
-    }
-    let passed = pass(&engine, options, &definitions, &cells, &mut interrupt).await;
-    engine.clean_up().await?;
-    let passed = passed?;
+    let root = options.root.clone();
+    let passed = match options.engine {
+        EngineName::Process => {
+            if options.rebuild {
+                clear(&options.target)?;
+            }
+            let mut engine = ProcessEngine::start(root, options.target.clone()).await?;
+            if let Some(pinning) = &options.pinning {
+                engine = engine.pinned(pinning.clone());
+            }
+            pass_with(engine, options, &definitions, &cells, &mut interrupt).await?
+        }
+        EngineName::Docker => {
+            let mut engine = DockerEngine::start(root, options.cache.folder()?).await?;
+            if options.rebuild {
+                engine = engine.building_anew();
+            }
+            pass_with(engine, options, &definitions, &cells, &mut interrupt).await?
+        }
+    };
     print(&answer(&passed))?;
     if let Some(error) = &passed.error {
         eprintln!("error: {}", chain(error));
@@ -157,6 +168,18 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
         );
     }
     Ok(passed.status(options.allow_unavailable))
+}
+
+async fn pass_with(
+    engine: impl Engine,
+    options: &RunOptions,
+    definitions: &Definitions,
+    cells: &[Cell<'_>],
+    interrupt: &mut Shutdown,
+) -> Result<Pass, Error> {
+    let passed = pass(&engine, options, definitions, cells, interrupt).await;
+    engine.clean_up().await?;
+    Ok(passed?)
 }
 
 /// The tests of the run: where an earlier one is taken up again and no filter is given, that one's.

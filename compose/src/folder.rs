@@ -28,6 +28,11 @@ pub struct Error {
 pub struct CacheDirs(pub Vec<PathBuf>);
 
 impl CacheDirs {
+    /// The first place that lets itself be written.
+    pub fn folder(&self) -> Result<PathBuf, Error> {
+        self.test_runs().map(|runs| runs.parent().unwrap_or(&runs).to_owned())
+    }
+
     /// Makes `test-runs/` in the first place that lets it be written.
     pub fn test_runs(&self) -> Result<PathBuf, Error> {
         let mut refused = None;

@@ -227,7 +227,7 @@ async fn measured(
     let before = (order.workers <= 1).then(CpuTime::now).flatten();
     let logs = folder.side_logs(&cell.slug);
     let Order { plan, timeout, debug, .. } = *order;
-    let job = Job { cell, plan, timeout, debug, logs: &logs };
+    let job = Job { cell, plan, timeout, debug, logs: &logs, folder: folder.path() };
     let outcome = followed(engine.run_cell(&job), &job, progress).await?;
     let after = CpuTime::now();
     let disturbance = before

@@ -19,6 +19,7 @@ const IMPLEMENTATION: &[&str] = &[
     "server",
     "source",
     "process",
+    "docker",
     "transports",
     "secureChannels",
     "muxers",
@@ -44,6 +45,7 @@ const SOURCE: &[&str] = &[
     "patchPath",
     "patchFile",
 ];
+const DOCKER: &[&str] = &["user", "writable", "memory", "ownRedis"];
 const PROCESS: &[&str] = &["build", "command"];
 
 /// One note, `line: what`, for each thing in `text` that has no meaning here.
@@ -59,7 +61,7 @@ pub(super) fn read_past(text: &str) -> Vec<String> {
     for section in ["implementations", "baselines"] {
         for (path, place, entry) in entries(&file, section) {
             notes.keys(&path, &place, entry, IMPLEMENTATION);
-            for (key, known) in [("source", SOURCE), ("process", PROCESS)] {
+            for (key, known) in [("source", SOURCE), ("process", PROCESS), ("docker", DOCKER)] {
                 if let Some(Value::Mapping(inner)) = entry.get(key) {
                     let path = [&path[..], &[Key(key)]].concat();
                     notes.keys(&path, &format!("{place}.{key}"), inner, known);

@@ -5,6 +5,7 @@
 //! meaning, so one reader reads both, and a mixture.
 
 mod check;
+mod container;
 mod dial_only;
 mod keys;
 mod known;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use harness_sdk::{Muxer, SecureChannel, Transport};
 use serde::Deserialize;
 
+pub use container::ContainerOptions;
 pub use dial_only::DialOnly;
 pub use preselection::Preselection;
 pub use read::Error;
@@ -72,6 +74,9 @@ pub struct Implementation {
     /// Where its sources are.
     #[serde(default)]
     pub source: Source,
+    /// What its containers are given beyond what all are.
+    #[serde(default)]
+    pub docker: ContainerOptions,
     /// How it is built and started without Docker; `None`: the process engine cannot.
     pub process: Option<Process>,
     /// What it speaks, in the order its cells are listed.

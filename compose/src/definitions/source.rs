@@ -16,7 +16,7 @@ pub struct Source {
     /// Relative to the root (see [`root_of`](super::root_of)); builds and nodes run here.
     #[serde(default = "here")]
     pub path: PathBuf,
-    /// Relative to the sources; `None`: `Dockerfile`.
+    /// Relative to the sources; `None`: `Dockerfile`, where the sources are known to have one.
     pub dockerfile: Option<PathBuf>,
     /// What an image's build sees, relative to the sources; `None`: all of them.
     pub build_context: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// A running process group. Dropped, it is killed.
 ///
@@ -29,6 +29,11 @@ impl Group {
     /// The leader's stdout, if it is a pipe and not taken yet.
     pub(super) fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// The leader's stderr, if it is a pipe and not taken yet.
+    pub(super) fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// Waits until the leader ends. Cancel-safe.

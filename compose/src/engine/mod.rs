@@ -1,6 +1,7 @@
 //! Engines: what turns a cell into two running nodes, and what the nodes did into an outcome.
 
 mod capture;
+mod docker;
 mod group;
 #[cfg(test)]
 pub(crate) mod mock;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use harness_sdk::plan::Plan;
 
+pub use docker::{DockerEngine, DockerError};
 pub use outcome::{Captured, CellOutcome, Exit, SideOutcome};
 pub use pin::{Error as PinError, Pinning};
 pub use process::ProcessEngine;
@@ -81,6 +83,8 @@ pub struct Job<'a> {
     pub debug: bool,
     /// Where the nodes' stderr goes.
     pub logs: &'a SideLogs,
+    /// The run's folder, for what an engine itself leaves there.
+    pub folder: &'a Path,
 }
 
 /// Where each side's stderr goes.
@@ -98,6 +102,9 @@ pub enum Error {
     /// The place where nodes meet could not be set up.
     #[error("there is no coordinator")]
     Coordinator(#[from] perf_coordinator::Error),
+    /// Docker did not do what it was asked to.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// A log could not be written.
     #[error("cannot write {}", path.display())]
     Log {

@@ -90,6 +90,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             debug: false,
             logs: &SideLogs { dialer: PathBuf::new(), listener: PathBuf::new() },
+            folder: Path::new(""),
         };
         let meet = Rendezvous {
             redis_addr: "127.0.0.1:1".to_owned(),

@@ -48,9 +48,9 @@ pub struct Args {
     /// Definitions of implementations [default: impls/impls.yaml, here or in a folder above].
     #[arg(long, value_name = "FILE")]
     pub(super) impls: Option<PathBuf>,
-    /// What runs the nodes.
-    #[arg(long, value_enum, default_value_t = EngineName::Process)]
-    pub(super) engine: EngineName,
+    /// What runs the nodes [default: process].
+    #[arg(long, value_enum)]
+    pub(super) engine: Option<EngineName>,
     /// Where runs are kept, in test-runs/ [default: /srv/cache if it can be written, else the user's cache].
     #[arg(long, value_name = "FOLDER")]
     pub(super) cache_dir: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub struct Args {
     /// Make the test matrix anew, even where the cache has it.
     #[arg(long)]
     pub(super) force_matrix_rebuild: bool,
-    /// Build every implementation from nothing, in a build folder of its own (target/fresh).
+    /// Build every implementation from nothing: in a build folder of its own (target/fresh), or as an image.
     #[arg(long)]
     pub(super) force_image_rebuild: bool,
     /// Not built yet.
@@ -102,11 +102,12 @@ pub(super) enum SubCommand {
     },
 }
 
+/// What runs the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum EngineName {
+pub enum EngineName {
     /// Plain processes on loopback.
     Process,
-    /// Containers, with Docker Compose. Not there yet.
+    /// Containers, with Docker Compose.
     Docker,
 }
 

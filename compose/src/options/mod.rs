@@ -6,11 +6,13 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use harness_sdk::config::Invalid;
 use harness_sdk::plan::Plan;
 
 pub use args::Args;
-use args::{EngineName, ProgressName, SubCommand};
+pub use args::EngineName;
+use args::{ProgressName, SubCommand};
 
 use crate::continuation::{self, Continuation, Which};
 use crate::definitions::root_of;
@@ -66,6 +68,8 @@ pub struct Selection {
 /// A run, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOptions {
+    /// What runs the nodes.
+    pub engine: EngineName,
     /// Which tests.
     pub selection: Selection,
     /// What relative paths of the definitions are relative to.
@@ -117,9 +121,6 @@ pub enum Error {
     /// Every section is skipped.
     #[error("nothing would be measured: all iterations are 0")]
     NoWork,
-    /// An engine of a later version.
-    #[error("--engine docker is not there yet; --engine process runs nodes without Docker")]
-    NoDocker,
     /// No definitions.
     #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
     NoDefinitions(PathBuf),
@@ -132,6 +133,11 @@ pub enum Error {
     /// Too few processors.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// Only processes are bound to processors.
+    #[error(
+        "--pin binds processes, and cannot bind containers yet; leave it out, or use --engine process"
+    )]
+    PinContainers,
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,
@@ -200,15 +206,19 @@ impl Args {
         if self.list_impls {
             return Ok(Task::ListImplementations(selection));
         }
+        let engine = self
+            .engine
+            .or_else(|| EngineName::from_str(&earlier?.engine, false).ok())
+            .unwrap_or(EngineName::Process);
         if self.check_deps {
-            let needs = match self.engine {
+            let needs = match engine {
                 EngineName::Process => Needs::Processes,
                 EngineName::Docker => Needs::Containers,
             };
             return Ok(Task::CheckDependencies { selection, root, needs });
         }
-        if self.engine == EngineName::Docker {
-            return Err(Error::NoDocker);
+        if self.pin && engine == EngineName::Docker {
+            return Err(Error::PinContainers);
         }
         let later =
             [("--snapshot", self.snapshot), ("--export-docker-images", self.export_docker_images)];
@@ -221,6 +231,7 @@ impl Args {
         let workers = usize::from(self.workers);
         let target = root.join("target");
         Ok(Task::Run(Box::new(RunOptions {
+            engine,
             timeout: self
                 .work
                 .timeout
@@ -335,8 +346,8 @@ mod tests {
             ),
             (&["--upload-bytes", "0"], "--upload-bytes: 0 bytes take no time"),
             (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
-            (&["--engine", "docker"], "--engine docker is not there yet"),
             (&["--timeout", "0"], "it takes seconds above 0"),
+            (&["--engine", "docker", "--pin"], "cannot bind containers yet"),
             (&["--snapshot"], "--snapshot is not built yet"),
             (&["--export-docker-images"], "--export-docker-images is not built yet"),
             (&["--workers", "0"], "0 is not in 1..=1024"),
@@ -350,6 +361,13 @@ mod tests {
             let error = task(args, true).unwrap_err();
             assert!(error.contains(expected), "{args:?}: {error}");
         }
+    }
+
+    #[test]
+    fn an_engine_is_named_or_it_is_processes() {
+        let engine = |args: &[&str]| run(args).engine;
+        assert_eq!(engine(&[]), EngineName::Process);
+        assert_eq!(engine(&["--engine", "docker"]), EngineName::Docker);
     }
 
     #[test]

@@ -55,7 +55,6 @@ fn what_is_wrong_is_said_with_status_2() {
         ),
         (&["--list-tests", "--muxer-ignore", "!"], "--muxer-ignore: \"!\" negates nothing"),
         (&[], "add --yes"),
-        (&["--yes", "--engine", "docker"], "not there yet"),
         (&["--yes", "--upload-bytes", "much"], "--upload-bytes: \"much\" is not accepted"),
         (&["--yes", "--impls", "nowhere.yaml"], "nowhere.yaml: No such file"),
         (&["--yes", "--test-selec", "x"], "--test-select"),
@@ -66,6 +65,15 @@ fn what_is_wrong_is_said_with_status_2() {
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn without_docker_its_engine_says_what_to_install() {
+    let bench = bench();
+    let mut command = bench.command(&["--yes", "--engine", "docker"]);
+    let ran = finish(command.env("PATH", "/nowhere").spawn().unwrap());
+    assert_eq!((ran.status, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("install Docker Engine"), "{}", ran.stderr);
 }
 
 #[test]

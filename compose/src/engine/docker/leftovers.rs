@@ -1,0 +1,188 @@
+//! What dead runs left, found by labels and removed; and the lock by which a run shows that it lives.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::client::{Error, docker};
+use super::names::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
+
+/// A lock that is held until it is dropped, or until its process is gone, however it went.
+#[derive(Debug)]
+pub(super) struct RunLock {
+    path: PathBuf,
+    /// Locked for as long as it is open.
+    _file: File,
+}
+
+impl RunLock {
+    /// Takes the lock `id` in `folder`, which is made where it is absent.
+    pub(super) fn take(folder: &Path, id: &str) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = fs::canonicalize(folder)?.join(format!("{id}.lock"));
+        let file = File::options().create_new(true).write(true).open(&path)?;
+        file.lock()?;
+        Ok(Self { path, _file: file })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, path = %self.path.display(), "the lock stays");
+        }
+    }
+}
+
+/// Whether the run that locked `path` has ended. In doubt it has not.
+fn is_dead(path: &Path) -> bool {
+    match File::open(path) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        // Shared, so that two that look at once do not take each other for the run.
+        Ok(file) => !matches!(
+            file.try_lock_shared(),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_))
+        ),
+    }
+}
+
+/// Something that carries a run's labels.
+#[derive(Debug)]
+struct Found {
+    id: String,
+    lock: PathBuf,
+}
+
+impl Found {
+    /// `id`, lock and host, separated by tabs; `None`: it belongs to another machine.
+    fn parse(line: &str, host: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let (id, lock, its_host) = (fields.next()?, fields.next()?, fields.next()?);
+        (its_host == host).then(|| Self { id: id.to_owned(), lock: PathBuf::from(lock) })
+    }
+}
+
+/// Removes every container and network of runs of `host` that are dead. Asks Docker twice; where
+/// nothing is left that is all.
+pub(super) async fn sweep(host: &str) -> Result<(), Error> {
+    let format =
+        format!("{{{{.ID}}}}\t{{{{.Label \"{LOCK_LABEL}\"}}}}\t{{{{.Label \"{HOST_LABEL}\"}}}}");
+    let filter = format!("label={RUN_LABEL}");
+    let list = |words: &'static [&'static str]| {
+        docker(words.iter().copied())
+            .args(["--no-trunc", "--filter", &filter, "--format", &format])
+            .text()
+    };
+    let (containers, networks) =
+        tokio::try_join!(list(&["ps", "--all"]), list(&["network", "ls"]))?;
+    let mut locks = BTreeSet::new();
+    let mut dead = |text: &str| -> Vec<String> {
+        let found = text.lines().filter_map(|line| Found::parse(line, host));
+        let dead = found.filter(|found| is_dead(&found.lock));
+        dead.map(|found| {
+            locks.insert(found.lock);
+            found.id
+        })
+        .collect()
+    };
+    let (containers, networks) = (dead(&containers), dead(&networks));
+    remove_containers(&containers).await?;
+    for network in networks {
+        remove_network(&network).await?;
+    }
+    for lock in locks {
+        // Nothing points to it any more; that it was not there is fine.
+        let _: io::Result<()> = fs::remove_file(lock);
+    }
+    Ok(())
+}
+
+/// Removes everything that carries `filter`'s label. `again`: Docker may still be making some of it.
+pub(super) async fn remove_all(filter: &str, network: &str, again: bool) -> Result<(), Error> {
+    let mut quiet = !again;
+    loop {
+        let listed =
+            docker(["ps", "--all", "--quiet", "--no-trunc", "--filter", filter]).text().await?;
+        let ids: Vec<_> = listed.lines().map(str::to_owned).collect();
+        match (ids.is_empty(), quiet) {
+            (true, true) => break,
+            (true, false) => {
+                sleep(LATE).await;
+                quiet = true;
+            }
+            (false, _) => remove_containers(&ids).await?,
+        }
+    }
+    remove_network(network).await
+}
+
+/// A container that was asked for when its run was interrupted appears within this time.
+const LATE: Duration = Duration::from_millis(700);
+/// What another removal is busy with is gone by then.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(100);
+
+async fn remove_containers(ids: &[String]) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    persist(|| docker(["rm", "--force", "--volumes"]).args(ids).text()).await
+}
+
+async fn remove_network(network: &str) -> Result<(), Error> {
+    persist(|| docker(["network", "rm", network]).text()).await
+}
+
+/// Calls until it succeeds or says that there is no such thing; for a while.
+async fn persist<F: Future<Output = Result<String, Error>>>(
+    call: impl Fn() -> F,
+) -> Result<(), Error> {
+    let mut tries = 0;
+    loop {
+        match call().await {
+            Ok(_) => return Ok(()),
+            Err(Error::Failed { said, .. })
+                if said.contains("o such") || said.contains("not found") =>
+            {
+                return Ok(());
+            }
+            Err(Error::Failed { .. }) if tries < TRIES => {
+                tries += 1;
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_tells_whether_its_run_lives() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = RunLock::take(&folder.path().join("locks"), "x").unwrap();
+        let path = lock.path().to_owned();
+        assert!(!is_dead(&path));
+        drop(lock);
+        assert!(!path.exists() && is_dead(&path));
+        fs::write(&path, "").unwrap();
+        assert!(is_dead(&path), "a killed run leaves a file that nobody holds");
+    }
+
+    #[test]
+    fn what_belongs_to_another_machine_is_not_judged() {
+        assert!(Found::parse("id\t/x.lock\there", "here").is_some());
+        assert!(Found::parse("id\t/x.lock\tthere", "here").is_none());
+        assert!(Found::parse("id\t\t", "here").is_none());
+    }
+}

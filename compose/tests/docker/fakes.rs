@@ -1,0 +1,108 @@
+//! Images that do badly, each in its own way.
+
+use std::fs;
+use std::path::PathBuf;
+
+use perf_compose::results::{Status, TestResult};
+
+use crate::bench::{Bench, docker};
+
+/// Serves until it is asked to end.
+const SERVES: &str = "trap 'exit 0' TERM; sleep 1000 & wait";
+
+/// A bench with an image whose sides do `listener` and `dialer`, scripts; and what became of its cell.
+fn outcome(listener: &str, dialer: &str, docker_options: &str, more: &[&str]) -> TestResult {
+    let bench = Bench::new();
+    let definitions = definitions(&bench, listener, dialer, docker_options);
+    bench.run(&definitions, &[&["--upload-bytes", "1", "--download-bytes", "1"], more].concat());
+    let result = bench.results().tests.remove(0);
+    assert_eq!(bench.left(), Vec::<String>::new());
+    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    result
+}
+
+fn definitions(bench: &Bench, listener: &str, dialer: &str, docker_options: &str) -> PathBuf {
+    let write = |name: &str, text: String| fs::write(bench.path().join(name), text).unwrap();
+    write("listener", listener.to_owned());
+    write("dialer", dialer.to_owned());
+    write("node", "[ \"$IS_DIALER\" = true ] && exec sh /dialer; exec sh /listener".to_owned());
+    write(
+        "Dockerfile",
+        "FROM debian:bookworm-slim\nCOPY listener dialer node /\nENTRYPOINT [\"/bin/sh\", \"/node\"]\n"
+            .to_owned(),
+    );
+    write(".dockerignore", "*\n!listener\n!dialer\n!node\n".to_owned());
+    let definitions = bench.path().join("impls.yaml");
+    let text = format!(
+        "implementations: [{{id: fake, transports: [quic-v1], docker: {{{docker_options}}}, source: {{dockerfile: Dockerfile}}}}]"
+    );
+    fs::write(&definitions, text).unwrap();
+    definitions
+}
+
+fn reason(result: &TestResult) -> &str {
+    result.reason.as_deref().unwrap()
+}
+
+#[test]
+fn a_listener_that_ends_first_is_to_blame() {
+    let result = outcome("echo 'no luck' >&2; exit 3", "sleep 30", "", &[]);
+    assert_eq!(result.status, Status::Fail);
+    assert!(
+        reason(&result).contains("the listener ended with status 3 before the dialer was served"),
+        "{result:?}"
+    );
+    assert!(reason(&result).contains("no luck"), "{result:?}");
+}
+
+#[test]
+fn a_dialer_killed_for_memory_is_told_from_one_that_failed() {
+    let hog = "tail /dev/zero";
+    let result = outcome(SERVES, hog, "memory: 32m", &[]);
+    assert_eq!(result.status, Status::Fail);
+    assert_eq!(result.class.unwrap().to_string(), "environment");
+    assert!(
+        reason(&result).contains("the dialer was killed by the system for want of memory"),
+        "{result:?}"
+    );
+    let result = outcome(SERVES, "kill -9 $$", "", &[]);
+    assert_eq!(result.class.unwrap().to_string(), "unclassified");
+    assert!(reason(&result).contains("status 137"), "{result:?}");
+}
+
+#[test]
+fn a_cell_has_its_time_and_no_more() {
+    let result = outcome(SERVES, "trap '' TERM; sleep 1000", "", &["--timeout", "3"]);
+    assert_eq!((result.status, reason(&result)), (Status::Fail, "timed out after 3 s"));
+}
+
+#[test]
+fn an_image_that_needs_a_redis_of_its_own_has_one() {
+    // The shell's own way to connect: the host is the cell's, and it answers.
+    let ping = "bash -c 'exec 3<>/dev/tcp/${REDIS_ADDR%:*}/6379; echo PING >&3; read -r answer <&3; \
+                echo \"$REDIS_ADDR $answer\" >&2; exit 9'";
+    let result = outcome(SERVES, ping, "ownRedis: true", &[]);
+    assert!(reason(&result).contains("redis-") && reason(&result).contains("PONG"), "{result:?}");
+}
+
+#[test]
+fn a_container_cannot_write_its_root_and_is_nobody() {
+    let look = "(echo x > /x) 2>/dev/null && echo writable >&2; id -u >&2; exit 9";
+    let result = outcome(SERVES, look, "", &[]);
+    assert!(reason(&result).ends_with("its last line: 65532"), "{result:?}");
+    let result =
+        outcome(SERVES, "echo x > /x && id -u >&2; exit 9", "user: root, writable: true", &[]);
+    assert!(reason(&result).ends_with("its last line: 0"), "{result:?}");
+}
+
+#[test]
+fn what_cannot_be_built_is_unavailable_with_the_reason() {
+    let bench = Bench::new();
+    let definitions = definitions(&bench, "", "", "");
+    fs::write(bench.path().join("Dockerfile"), "FROM debian:bookworm-slim\nRUN exit 7\n").unwrap();
+    let ran = bench.run(&definitions, &["--upload-bytes", "1", "--download-bytes", "1"]);
+    assert_eq!(ran.status, 1);
+    let result = bench.results().tests.remove(0);
+    assert_eq!(result.status, Status::Unavailable);
+    assert!(reason(&result).contains("its image could not be built"), "{result:?}");
+}

@@ -1,0 +1,61 @@
+//! The image of rust-v0.56.
+
+use std::process::Command;
+
+use crate::bench::{Bench, committed, docker, ran, root};
+
+/// What the framework that this one replaces needs for a stub, in bytes.
+const LIMIT: u64 = 10_800_000;
+
+/// Sees to it that the image is there and current.
+fn build() {
+    let bench = Bench::new();
+    let one = ["--impl-select", "rust-v0.56", "--test-select", "quic-v1"];
+    let bytes = ["--upload-bytes", "1M", "--download-bytes", "1M"];
+    assert_eq!(bench.run(&committed(), &[one, bytes].concat()).status, 0);
+}
+
+#[test]
+fn it_is_small_and_runs_as_nobody() {
+    build();
+    let format = "{{.Size}} {{.Config.User}}";
+    for name in ["perf-rust-v0.56", "perf-implementations-rust-v0.56"] {
+        let said = docker(&["image", "inspect", "--format", format, name]).stdout;
+        let (size, user) = said.trim().split_once(' ').unwrap();
+        assert!(size.parse::<u64>().unwrap() <= LIMIT, "{said}");
+        assert_eq!(user, "65532:65532");
+    }
+}
+
+#[test]
+fn it_takes_subcommands_and_resolves_names() {
+    build();
+    let help = docker(&["run", "--rm", "--read-only", "perf-rust-v0.56", "listen", "--help"]);
+    assert_eq!(help.status, 0, "{help:?}");
+    let dial =
+        |address| docker(&["run", "--rm", "--read-only", "perf-rust-v0.56", "dial", address]);
+    // From the hosts file: refused at once, which takes an address.
+    let refused = dial("/dns4/localhost/tcp/1");
+    assert_eq!(refused.status, 4, "{refused:?}");
+    let absent = dial("/dns4/no-such-host.invalid/tcp/1");
+    assert!(absent.stderr.contains("cannot resolve no-such-host.invalid"), "{absent:?}");
+}
+
+#[test]
+fn a_pair_by_hand() {
+    build();
+    let file = root().join("compose/docker-compose.yaml");
+    let compose = |words: &[&str]| {
+        let mut command = Command::new("docker");
+        command.args(["compose", "--project-name", "perf-by-hand-test", "--file"]).arg(&file);
+        command.args(words).envs([("TRANSPORT", "tcp"), ("SECURE_CHANNEL", "noise")]);
+        let work = [("UPLOAD_BYTES", "1M"), ("DOWNLOAD_BYTES", "1M"), ("LATENCY_ITERATIONS", "3")];
+        ran(command.env("MUXER", "yamux").envs(work))
+    };
+    let up = compose(&["up", "--exit-code-from", "dialer"]);
+    compose(&["down"]);
+    assert_eq!(up.status, 0, "{up:?}");
+    for section in ["upload:", "download:", "latency:"] {
+        assert!(up.stdout.contains(section), "{up:?}");
+    }
+}
