@@ -7,8 +7,10 @@ LOCKED ?= --locked
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
+# One by one, as the runner builds its node: together they would be built with other features, and twice.
 perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
-	$(CARGO) build --release $(LOCKED) -p perf-compose -p perf-node
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	$(CARGO) build --release $(LOCKED) -p perf-node
 	$(TARGET)/release/perf-compose --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
 
 perf-docker: ## the same in containers; builds the image where its sources have changed (needs Docker with Compose)
