@@ -8,6 +8,7 @@ mod support;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
@@ -19,11 +20,15 @@ use support::{Launch, Listening, dial, stack};
 /// What its command line calls a transport is what this stack is here.
 const STACKS: [(&str, &str); 2] = [("tcp", "tcp tls yamux"), ("quic-v1", "quic-v1")];
 
-/// Builds the released binary, once, where cargo keeps what tests make.
-///
+/// The released binary, built once where cargo keeps what tests make.
+fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
 /// Not with `--locked`: the lockfile it was published with holds a `time` that no current compiler
 /// takes. Its own version is exact.
-fn binary() -> PathBuf {
+fn build() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libp2p-perf");
     let status = Command::new(env!("CARGO"))
         .args(["install", "libp2p-perf", "--version", "=0.3.0", "--quiet", "--root"])
@@ -45,7 +50,7 @@ async fn it_dials_us() {
         let server = socket(&listening.address);
         for (up, down) in [(0, 1), (1, 0), (10_000_000, 0), (0, 10_000_001), (3_000_000, 5_000_000)]
         {
-            let ended = Launch::new(&binary)
+            let ended = Launch::new(binary)
                 .args(["--server-address", &server.to_string(), "--transport", transport])
                 .args(["--upload-bytes", &up.to_string(), "--download-bytes", &down.to_string()])
                 .run()
