@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
 use harness_sdk::{Muxer, SecureChannel, Stack};
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::Boxed;
+use libp2p::core::Negotiated;
 use libp2p::core::upgrade::{
     InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version,
 };
-use libp2p::core::{Negotiated, StreamMuxer};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, noise, tcp, tls, yamux};
 
@@ -40,7 +38,7 @@ pub(super) fn transport(
     }
 }
 
-/// `security` under the stack's muxer.
+/// TCP with Nagle off under `security` and the stack's muxer, negotiated lazily: as `SwarmBuilder` does it.
 fn muxed<S, C, E>(stack: &Stack, security: S, marks: &Marks) -> BoxedTransport
 where
     S: UpgradeInfo + Clone + Send + 'static,
@@ -54,44 +52,20 @@ where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    match stack.muxer {
-        Some(Muxer::Mplex) => upgraded(security, libp2p_mplex::Config::new(), marks),
-        _ => upgraded(security, yamux::Config::default(), marks),
-    }
-}
-
-/// TCP with Nagle off under `security` and `muxer`, negotiated lazily: as `SwarmBuilder` does it.
-fn upgraded<S, C, E, M, O, F>(security: S, muxer: M, marks: &Marks) -> BoxedTransport
-where
-    S: UpgradeInfo + Clone + Send + 'static,
-    S: InboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
-    S: OutboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
-    <S as InboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
-    <S as OutboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
-    S::InfoIter: Send,
-    <S::InfoIter as IntoIterator>::IntoIter: Send,
-    S::Info: Send,
-    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    E: std::error::Error + Send + Sync + 'static,
-    M: UpgradeInfo + Clone + Send + 'static,
-    M: InboundConnectionUpgrade<Negotiated<C>, Output = O, Error = F>,
-    M: OutboundConnectionUpgrade<Negotiated<C>, Output = O, Error = F>,
-    <M as InboundConnectionUpgrade<Negotiated<C>>>::Future: Send,
-    <M as OutboundConnectionUpgrade<Negotiated<C>>>::Future: Send,
-    M::InfoIter: Send,
-    <M::InfoIter as IntoIterator>::IntoIter: Send,
-    M::Info: Send,
-    O: StreamMuxer + Send + 'static,
-    O::Substream: Send + 'static,
-    O::Error: Send + Sync + 'static,
-    F: std::error::Error + Send + Sync + 'static,
-{
     let tcp = tcp::tokio::Transport::new(tcp::Config::default());
-    let connections: Boxed<(PeerId, StreamMuxerBox)> = TimedDial::new(tcp, marks)
-        .upgrade(Version::V1Lazy)
-        .authenticate(Timed::new(security, marks, Mark::Secured))
-        .multiplex(Timed::new(muxer, marks, Mark::Muxed))
-        .timeout(UPGRADE_TIMEOUT)
-        .boxed();
-    connections
+    let secured = TimedDial::new(tcp, marks).upgrade(Version::V1Lazy).authenticate(Timed::new(
+        security,
+        marks,
+        Mark::Secured,
+    ));
+    match stack.muxer {
+        Some(Muxer::Mplex) => {
+            let mplex = Timed::new(libp2p_mplex::Config::new(), marks, Mark::Muxed);
+            secured.multiplex(mplex).timeout(UPGRADE_TIMEOUT).boxed()
+        }
+        _ => {
+            let yamux = Timed::new(yamux::Config::default(), marks, Mark::Muxed);
+            secured.multiplex(yamux).timeout(UPGRADE_TIMEOUT).boxed()
+        }
+    }
 }
