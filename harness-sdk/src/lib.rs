@@ -62,7 +62,9 @@ mod usage;
 pub use config::{Config, Role, Settings};
 pub use document::Document;
 pub use failure::{BoxError, Class, Failure, Phase, chain};
-pub use life_cycle::{Format, Outcome, dial_by_hand, exit, listen_by_hand, main, run};
+pub use life_cycle::{
+    Format, Outcome, dial_by_hand, exit, listen_by_hand, main, run, work_by_hand,
+};
 pub use meter::Meter;
 pub use node::{Connection, Details, Listener, Node, Shutdown, ShutdownHandle};
 pub use stack::{Muxer, Profile, SecureChannel, Stack, Transport};

@@ -13,7 +13,7 @@ use crate::listen::{Announce, listen};
 use crate::node::Node;
 use crate::plan::Measurements;
 use crate::report::Report;
-use crate::signals::Signals;
+use crate::signals::{Signals, Stop};
 use crate::{logging, panics};
 
 /// How a process ended.
@@ -101,6 +101,28 @@ pub async fn listen_by_hand<N: Node>(
 pub async fn dial_by_hand<N: Node>(node: Arc<N>, config: Config, address: String) -> Outcome {
     logging::init(config.debug);
     dial(node, config, Some(address)).await
+}
+
+/// By hand: whatever else a node does on `config`'s stack, until it is done or a signal ends it.
+pub async fn work_by_hand<N: Node>(
+    node: Arc<N>,
+    config: Config,
+    work: impl Future<Output = Result<(), Failure>> + Send + 'static,
+) -> Outcome {
+    logging::init(config.debug);
+    let working = async move {
+        let mut signals = catch_signals()?;
+        check_stack(node.as_ref(), &config)?;
+        let (class, signal) = tokio::select! {
+            result = work => return result,
+            stop = signals.stop() => match stop {
+                Stop::Interrupt => (Class::Interrupted, "SIGINT"),
+                Stop::Terminate => (Class::Transfer, "SIGTERM"),
+            },
+        };
+        Err(Failure::new(class, Phase::Dial, format!("ended by {signal} before it was done")))
+    };
+    Outcome::from_result(contain(working).await)
 }
 
 /// Prints the document on stdout and a failure's last line on stderr; the process's status.

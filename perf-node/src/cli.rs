@@ -1,7 +1,10 @@
 //! The command line: from arguments and environment to one configuration.
 
+mod probe;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -9,6 +12,9 @@ use harness_sdk::config::{self, Config, Invalid, Role, Settings, Variable};
 use harness_sdk::{Class, Failure, Format, Outcome, Phase, exit};
 use libp2p::Multiaddr;
 
+use self::probe::{ProbeFlags, probe};
+use crate::probe::client::Conduct;
+use crate::probe::server::Rule;
 use crate::stacks;
 
 /// What the process was asked to do.
@@ -27,16 +33,27 @@ pub enum Invocation {
         /// How to print it.
         format: Format,
     },
+    /// `perf-node probe server`.
+    ProbeServer {
+        /// The stack.
+        config: Config,
+        /// The multiaddr of the node under test.
+        address: String,
+        /// What it is held against.
+        rules: Vec<&'static Rule>,
+        /// What it was told as PERF_STALL_SECS, where that is known.
+        stall: Option<Duration>,
+    },
+    /// `perf-node probe client`.
+    ProbeClient {
+        /// The stack, and what to bind.
+        config: Config,
+        /// How dialers are served.
+        conduct: Conduct,
+    },
 }
 
 impl Invocation {
-    /// The configuration, whatever is done with it.
-    pub fn config(&self) -> &Config {
-        match self {
-            Self::Contract(config) | Self::Listen(config) | Self::Dial { config, .. } => config,
-        }
-    }
-
     /// How a document is printed.
     pub fn format(&self) -> Format {
         match self {
@@ -92,6 +109,9 @@ enum Command {
     /// Connect to a listener's address, measure, and print the document
     #[command(max_term_width = 100)]
     Dial(DialFlags),
+    /// Hold another node against the protocol: well- and ill-behaved peers
+    #[command(max_term_width = 100)]
+    Probe(ProbeFlags),
 }
 
 #[derive(Debug, Args)]
@@ -108,21 +128,27 @@ struct StackFlags {
     /// stock: rust-libp2p as shipped [default: stock]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Key file of the node's identity, made where absent [default: a fresh identity]
-    #[arg(long, value_name = "FILE")]
-    identity: Option<String>,
-    /// A stream that should move and has not for this long is a failure of it [default: 30]
-    #[arg(long, value_name = "SECONDS")]
-    stall_secs: Option<String>,
     /// Say more on stderr
     #[arg(long)]
     debug: bool,
 }
 
 #[derive(Debug, Args)]
-struct ListenFlags {
+struct NodeFlags {
     #[command(flatten)]
     stack: StackFlags,
+    /// Key file of the node's identity, made where absent [default: a fresh identity]
+    #[arg(long, value_name = "FILE")]
+    identity: Option<String>,
+    /// A stream that should move and has not for this long is a failure of it [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    stall_secs: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct ListenFlags {
+    #[command(flatten)]
+    node: NodeFlags,
     /// Address to bind [default: 0.0.0.0, every IPv4 address; :: is every IPv6 address]
     #[arg(long, value_name = "IP")]
     ip: Option<String>,
@@ -140,7 +166,7 @@ struct DialFlags {
     #[arg(value_name = "MULTIADDR")]
     address: String,
     #[command(flatten)]
-    stack: StackFlags,
+    node: NodeFlags,
     /// Size of one upload; K, M and G are 1024, 1024², 1024³ [default: 1G]
     #[arg(long, value_name = "BYTES")]
     upload_bytes: Option<String>,
@@ -185,6 +211,7 @@ pub fn invocation(
     match arguments.command {
         Some(Command::Listen(flags)) => listen(flags, environment),
         Some(Command::Dial(flags)) => dial(flags, environment),
+        Some(Command::Probe(flags)) => probe(flags, environment),
         None if environment.get(&config::IS_DIALER).is_none() => {
             let told = "no subcommand, and IS_DIALER is not set: nothing says what to do";
             Err(Refused::Arguments(Arguments::command().error(ErrorKind::MissingSubcommand, told)))
@@ -216,7 +243,7 @@ pub fn explain(error: &clap::Error) -> ExitCode {
 }
 
 fn listen(flags: ListenFlags, environment: Settings) -> Result<Invocation, Refused> {
-    let settings = with_stack(environment, &flags.stack)
+    let settings = with_node(environment, &flags.node)
         .with_flag(&config::LISTENER_IP, flags.ip)
         .with_flag(&config::PERF_LISTENER_PORT, flags.port);
     let config = Config::by_hand(Role::Listener, settings)
@@ -226,8 +253,9 @@ fn listen(flags: ListenFlags, environment: Settings) -> Result<Invocation, Refus
 
 fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> {
     let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
-    let transport = transport(&flags.address, flags.stack.transport.as_deref()).map_err(refused)?;
-    let stack = StackFlags { transport, ..flags.stack };
+    let NodeFlags { stack, identity, stall_secs } = flags.node;
+    let transport = transport(&flags.address, stack.transport.as_deref()).map_err(refused)?;
+    let node = NodeFlags { stack: StackFlags { transport, ..stack }, identity, stall_secs };
     let given: [(&Variable, _); 8] = [
         (&config::UPLOAD_BYTES, flags.upload_bytes),
         (&config::DOWNLOAD_BYTES, flags.download_bytes),
@@ -239,7 +267,7 @@ fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> 
         (&config::PERF_TIMEOUT_SECS, flags.timeout_secs),
     ];
     let settings =
-        given.into_iter().fold(with_stack(environment, &stack), |settings, (variable, value)| {
+        given.into_iter().fold(with_node(environment, &node), |settings, (variable, value)| {
             settings.with_flag(variable, value)
         });
     let config = Config::by_hand(Role::Dialer, settings).map_err(refused)?;
@@ -277,9 +305,13 @@ fn with_stack(settings: Settings, flags: &StackFlags) -> Settings {
         .with_flag(&config::SECURE_CHANNEL, flags.secure_channel.clone())
         .with_flag(&config::MUXER, flags.muxer.clone())
         .with_flag(&config::PERF_PROFILE, flags.profile.clone())
+        .with_flag(&config::DEBUG, flags.debug.then(|| "true".to_owned()))
+}
+
+fn with_node(settings: Settings, flags: &NodeFlags) -> Settings {
+    with_stack(settings, &flags.stack)
         .with_flag(&config::PERF_IDENTITY, flags.identity.clone())
         .with_flag(&config::PERF_STALL_SECS, flags.stall_secs.clone())
-        .with_flag(&config::DEBUG, flags.debug.then(|| "true".to_owned()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::StreamExt;
 use harness_sdk::{BoxError, Class, Connection, Details, Failure, Meter, Phase, chain};
-use libp2p::swarm::{Swarm, SwarmEvent};
+use libp2p::swarm::{Stream, Swarm, SwarmEvent};
 use perf_protocol::ReadBuffer;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -31,6 +31,21 @@ impl PerfConnection {
         let (hang_up, hung_up) = oneshot::channel();
         let driver = tokio::spawn(drive(swarm, Arc::clone(&ended), hung_up));
         Self { streams, details, ended, buffer: Mutex::default(), hang_up, driver }
+    }
+
+    /// A stream on which perf is agreed on.
+    pub async fn open(&self) -> Result<Stream, OpenError> {
+        self.streams.open().await
+    }
+
+    /// Whether the connection is alive still.
+    pub(crate) async fn confirm_alive(&self) -> Result<(), OpenError> {
+        self.streams.confirm_alive().await
+    }
+
+    /// Why the connection ended, once it has.
+    pub(crate) fn ended(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
     }
 
     async fn exchange(

@@ -6,7 +6,8 @@
 //!
 //! - [`stacks`]: from a [`Stack`](harness_sdk::Stack) to a libp2p transport that offers nothing else;
 //! - [`swarm`]: /perf/1.0.0 as a `NetworkBehaviour`: streams opened for a dialer, answered for a listener;
-//! - [`PerfNode`]: both behind harness-sdk's trait.
+//! - [`PerfNode`]: both behind harness-sdk's trait;
+//! - [`probe`]: peers of every behaviour, for holding another node against the protocol.
 
 pub mod by_hand;
 pub mod cli;
@@ -14,9 +15,12 @@ mod connection;
 mod identity;
 mod listener;
 mod node;
+pub mod probe;
 mod resolve;
 pub mod runtime;
 pub mod stacks;
 pub mod swarm;
 
-pub use node::PerfNode;
+pub use connection::PerfConnection;
+pub use listener::PerfListener;
+pub use node::{PerfNode, bind};

@@ -1,6 +1,7 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct PerfListener {
     pub(crate) local: SocketAddr,
     pub(crate) reported: Multiaddr,
     pub(crate) one_off: bool,
+    /// Connections so far.
+    pub(crate) accepted: Arc<AtomicU64>,
 }
 
 /// Answers streams by the protocol; one on which no byte moves for `stall` is reset.
@@ -74,6 +77,7 @@ impl Listener for PerfListener {
             };
             match event {
                 SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                    self.accepted.fetch_add(1, Relaxed);
                     tracing::debug!("{peer_id} connected from {}", endpoint.get_remote_address());
                 }
                 SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use harness_sdk::{Config, Format, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
 use perf_node::cli::{self, Invocation, Refused};
-use perf_node::{PerfNode, by_hand, runtime};
+use perf_node::{PerfNode, by_hand, probe, runtime};
 
 fn main() -> ExitCode {
     panics::remember();
@@ -39,5 +39,9 @@ async fn perform(node: Arc<PerfNode>, invocation: Invocation) -> Outcome {
             let Config { stack, .. } = config;
             listen_by_hand(node, config, move |address| by_hand::dial_hint(&stack, address)).await
         }
+        Invocation::ProbeServer { config, address, rules, stall } => {
+            probe::server::run(config, address, rules, stall).await
+        }
+        Invocation::ProbeClient { config, conduct } => probe::client::run(config, conduct).await,
     }
 }

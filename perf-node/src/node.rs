@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use harness_sdk::{
     BoxError, Class, Config, Details, Failure, Node, Phase, Stack, Transport, chain,
 };
+use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{DialError, Swarm, SwarmEvent};
@@ -17,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::PerfConnection;
 use crate::listener::PerfListener;
 use crate::stacks::Timings;
-use crate::swarm::{Answer, Event, NodeBehaviour, NodeBehaviourEvent, Streams};
+use crate::swarm::{Answer, Event, Manner, NodeBehaviour, NodeBehaviourEvent, Streams};
 use crate::{identity, listener, resolve, stacks, swarm};
 
 /// For a listener's first address to be reported, which is immediate where there is one.
@@ -53,22 +55,42 @@ impl Node for PerfNode {
     }
 
     async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
-        // Made now, not in the first sample.
-        perf_protocol::block();
-        let keypair = identity::load(config.identity.as_deref())?;
-        let (transport, _) = stacks::transport(&config.stack, &keypair)?;
-        let answer = listener::answer(config.stall);
-        let mut swarm = swarm::build(transport, &keypair, answer);
-        let wanted = stacks::listen_address(&config.stack, config.ip, config.port);
-        check_port_is_free(config)
-            .map_err(|error| cannot_listen(&wanted, TransportError::Other(error)))?;
-        swarm.listen_on(wanted.clone()).map_err(|error| cannot_listen(&wanted, error))?;
-        let reported = first_address(&mut swarm, &wanted).await?;
-        let local = SocketAddr::new(config.ip, port(&reported).unwrap_or(config.port));
-        Ok(PerfListener { swarm, local, reported, one_off: config.one_off })
+        bind(config, listener::answer(config.stall), &Manner::default()).await
     }
 
     async fn dial(&self, config: &Config, address: &str) -> Result<PerfConnection, BoxError> {
+        self.dial_as(config, address, &Manner::default()).await
+    }
+}
+
+/// Binds what `config` says and answers streams with `answer`.
+pub async fn bind(
+    config: &Config,
+    answer: Answer,
+    manner: &Manner,
+) -> Result<PerfListener, BoxError> {
+    // Made now, not in the first sample.
+    perf_protocol::block();
+    let keypair = identity::load(config.identity.as_deref())?;
+    let (transport, _) = stacks::transport(&config.stack, &keypair)?;
+    let mut swarm = swarm::build(transport, &keypair, answer, manner);
+    let wanted = stacks::listen_address(&config.stack, config.ip, config.port);
+    check_port_is_free(config)
+        .map_err(|error| cannot_listen(&wanted, TransportError::Other(error)))?;
+    swarm.listen_on(wanted.clone()).map_err(|error| cannot_listen(&wanted, error))?;
+    let reported = first_address(&mut swarm, &wanted).await?;
+    let local = SocketAddr::new(config.ip, port(&reported).unwrap_or(config.port));
+    Ok(PerfListener { swarm, local, reported, one_off: config.one_off, accepted: Arc::default() })
+}
+
+impl PerfNode {
+    /// Connects with streams that agree on their protocol in the way of `manner`.
+    pub(crate) async fn dial_as(
+        &self,
+        config: &Config,
+        address: &str,
+        manner: &Manner,
+    ) -> Result<PerfConnection, BoxError> {
         // Made now, not in the first sample.
         perf_protocol::block();
         let keypair = identity::load(config.identity.as_deref())
@@ -77,25 +99,24 @@ impl Node for PerfNode {
         // A name may have an address that nobody listens on: `localhost` is ::1 first.
         let mut first_failure = None;
         for address in resolve::resolve(&address).await? {
-            match self.connect(&config.stack, &keypair, address).await {
+            match self.connect(&config.stack, &keypair, address, manner).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => first_failure = first_failure.or(Some(error)),
             }
         }
         Err(first_failure.unwrap_or_else(|| format!("{address} has no address").into()))
     }
-}
 
-impl PerfNode {
     /// Connects to one address, and gets what does not belong into a sample out of the way.
     async fn connect(
         &self,
         stack: &Stack,
         keypair: &Keypair,
         address: Multiaddr,
+        manner: &Manner,
     ) -> Result<PerfConnection, BoxError> {
         let (transport, marks) = stacks::transport(stack, keypair)?;
-        let mut swarm = swarm::build(transport, keypair, Answer::refuse());
+        let mut swarm = swarm::build(transport, keypair, Answer::refuse(), manner);
         let failed = |reason| DialFailed { address: address.clone(), reason, stack: *stack };
         swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
         let streams = connected(&mut swarm).await.map_err(failed)?;
@@ -105,8 +126,10 @@ impl PerfNode {
         extra.extend(peer_agent.map(|agent| ("peer_agent", agent)));
         let details = Details {
             phases: phases(stack, marks.timings()),
-            // What libp2p-swarm does unless told otherwise, and it is not.
-            negotiation: Some("v1"),
+            negotiation: Some(match manner.negotiation {
+                Version::V1 => "v1",
+                Version::V1Lazy => "lazy",
+            }),
             extra,
         };
         Ok(PerfConnection::drive(swarm, streams, details))

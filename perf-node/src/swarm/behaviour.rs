@@ -7,17 +7,18 @@ use std::task::{Context, Poll};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::handler::{Answer, Handler, Streams};
+use super::handler::{Answer, Handler, Requests, Streams};
 
 /// Hands a dialer the [`Streams`] of each connection it makes, and answers those of listeners.
 #[derive(Debug)]
 pub struct Behaviour {
     answer: Answer,
+    protocol: StreamProtocol,
     events: VecDeque<Event>,
 }
 
@@ -34,9 +35,14 @@ pub enum Event {
 }
 
 impl Behaviour {
-    /// A behaviour that answers every inbound stream with `answer`.
-    pub fn new(answer: Answer) -> Self {
-        Self { answer, events: VecDeque::new() }
+    /// A behaviour that answers every inbound stream with `answer`. `protocol` is perf, or what
+    /// stands in its place.
+    pub fn new(answer: Answer, protocol: StreamProtocol) -> Self {
+        Self { answer, protocol, events: VecDeque::new() }
+    }
+
+    fn handler(&self, requests: Requests) -> Handler {
+        Handler::new(self.answer.clone(), self.protocol.clone(), requests)
     }
 }
 
@@ -53,7 +59,7 @@ impl NetworkBehaviour for Behaviour {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         // Nobody opens streams to a dialer: the requesting end is dropped.
         let (_, requests) = Streams::new();
-        Ok(Handler::new(self.answer.clone(), requests))
+        Ok(self.handler(requests))
     }
 
     fn handle_established_outbound_connection(
@@ -66,7 +72,7 @@ impl NetworkBehaviour for Behaviour {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let (streams, requests) = Streams::new();
         self.events.push_back(Event::Connected { peer, streams });
-        Ok(Handler::new(self.answer.clone(), requests))
+        Ok(self.handler(requests))
     }
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}

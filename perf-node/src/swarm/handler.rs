@@ -18,9 +18,6 @@ use libp2p::swarm::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// The protocol as rust-libp2p names it.
-pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new(perf_protocol::PROTOCOL_NAME);
-
 /// Streams answered at once on one connection; a further one is reset. Each holds one read buffer.
 const MAX_INBOUND: usize = 256;
 
@@ -119,6 +116,7 @@ pub(super) struct Requests(mpsc::Receiver<Request>);
 #[derive(Debug)]
 pub struct Handler {
     answer: Answer,
+    protocol: StreamProtocol,
     answering: JoinSet<()>,
     requests: Requests,
     /// Requests taken and not yet handed to the swarm.
@@ -126,8 +124,12 @@ pub struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(answer: Answer, requests: Requests) -> Self {
-        Self { answer, answering: JoinSet::new(), requests, waiting: VecDeque::new() }
+    pub(super) fn new(answer: Answer, protocol: StreamProtocol, requests: Requests) -> Self {
+        Self { answer, protocol, answering: JoinSet::new(), requests, waiting: VecDeque::new() }
+    }
+
+    fn upgrade(&self) -> ReadyUpgrade<StreamProtocol> {
+        ReadyUpgrade::new(self.protocol.clone())
     }
 }
 
@@ -140,7 +142,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Opened;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ())
+        SubstreamProtocol::new(self.upgrade(), ())
     }
 
     /// A dialer keeps its connection for as long as it holds [`Streams`].
@@ -164,7 +166,7 @@ impl ConnectionHandler for Handler {
         }
         match self.waiting.pop_front() {
             Some(opened) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), opened),
+                protocol: SubstreamProtocol::new(self.upgrade(), opened),
             }),
             None => Poll::Pending,
         }

@@ -6,9 +6,10 @@ mod spoken;
 
 use std::time::Duration;
 
+use libp2p::core::upgrade::Version;
 use libp2p::identify;
 use libp2p::identity::Keypair;
-use libp2p::swarm::{Config, Swarm};
+use libp2p::swarm::{Config, StreamProtocol, Swarm};
 
 pub use behaviour::{Behaviour, Event};
 pub use handler::{Answer, OpenError, Streams};
@@ -23,16 +24,41 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 /// Identify has its say once a connection, and never in the middle of a measurement.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
 
+/// What streams are for, and how that is agreed on. The default is a node's.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// The protocol that stands for perf.
+    pub protocol: StreamProtocol,
+    /// How a dialer's streams agree on it: `V1` waits for the listener's word before anything else is
+    /// sent, which is libp2p-swarm's default; `V1Lazy` does not, as go-libp2p's do not.
+    pub negotiation: Version,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            protocol: StreamProtocol::new(perf_protocol::PROTOCOL_NAME),
+            negotiation: Version::V1,
+        }
+    }
+}
+
 /// A swarm over `transport` that opens perf streams, and answers them with `answer`.
-pub fn build(transport: BoxedTransport, keypair: &Keypair, answer: Answer) -> Swarm<NodeBehaviour> {
+pub fn build(
+    transport: BoxedTransport,
+    keypair: &Keypair,
+    answer: Answer,
+    manner: &Manner,
+) -> Swarm<NodeBehaviour> {
     let identify = identify::Config::new("ipfs/0.1.0".to_owned(), keypair.public())
         .with_agent_version(concat!("perf-node/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_interval(IDENTIFY_INTERVAL);
     let behaviour = NodeBehaviour {
-        perf: Behaviour::new(answer),
+        perf: Behaviour::new(answer, manner.protocol.clone()),
         identify: identify::Behaviour::new(identify),
     };
-    let config =
-        Config::with_tokio_executor().with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT);
+    let config = Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+        .with_substream_upgrade_protocol_override(manner.negotiation);
     Swarm::new(transport, behaviour, keypair.public().to_peer_id(), config)
 }

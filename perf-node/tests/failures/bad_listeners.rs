@@ -1,13 +1,10 @@
 //! Listeners that do not keep to the protocol. The dialer tells by the count, or by the silence.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all, pending};
-use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
+use futures::future::join_all;
 use harness_sdk::{Class, Muxer, Phase, Stack};
-use libp2p::Stream;
-use perf_protocol::{ReadBuffer, serve};
+use perf_node::probe::client::{Behaviour, Conduct, StreamSeen};
 
 use crate::support::{NONE, Peer, Sections, dial, each_stack, stacks};
 
@@ -21,7 +18,7 @@ const LARGE: u64 = 48 << 20;
 /// One way to answer a stream wrongly.
 struct Misdeed {
     name: &'static str,
-    does: fn(Stream) -> BoxFuture<'static, ()>,
+    does: Behaviour,
     /// How the failure may be told: muxers differ in how they say that a stream was reset.
     told: &'static [&'static str],
 }
@@ -46,32 +43,28 @@ async fn in_an_upload() {
         [
             Misdeed {
                 name: "answers before the request has ended",
-                does: |stream| answer_early(stream, 1).boxed(),
+                does: Behaviour::EarlyAnswer,
                 told: &["answered before the request had ended"],
             },
             Misdeed {
                 name: "ends before the request has ended",
-                does: |stream| answer_early(stream, 0).boxed(),
+                does: Behaviour::EarlyEof,
                 told: &["before the request had ended"],
             },
             Misdeed {
                 name: "answers an upload with a byte",
-                does: |stream| answer(stream, 1, End::Close).boxed(),
+                does: Behaviour::TooMuch,
                 told: &["sent more than the 0 bytes asked for"],
             },
-            Misdeed {
-                name: "stops reading",
-                does: |stream| stop_reading(stream).boxed(),
-                told: STALLED,
-            },
+            Misdeed { name: "stops reading", does: Behaviour::StopsReading, told: STALLED },
             Misdeed {
                 name: "never says that it has read all",
-                does: |stream| answer(stream, 0, End::Never).boxed(),
+                does: Behaviour::NeverAnswers,
                 told: STALLED,
             },
             Misdeed {
                 name: "resets the stream after the first bytes",
-                does: |stream| reset_after_the_header(stream).boxed(),
+                does: Behaviour::ResetUpload,
                 told: RESET,
             },
         ],
@@ -86,37 +79,17 @@ async fn in_a_download() {
         [
             Misdeed {
                 name: "sends a byte too few",
-                does: |stream| answer(stream, SIZE - 1, End::Close).boxed(),
+                does: Behaviour::TooLittle,
                 told: &["ended its answer after 999999 of 1000000 bytes"],
             },
-            Misdeed {
-                name: "sends a byte too many",
-                does: |stream| answer(stream, SIZE + 1, End::Close).boxed(),
-                told: TOO_MUCH,
-            },
-            Misdeed {
-                name: "never stops sending",
-                does: |stream| answer(stream, u64::MAX, End::Close).boxed(),
-                told: TOO_MUCH,
-            },
-            Misdeed {
-                name: "never half-closes",
-                does: |stream| answer(stream, SIZE, End::Never).boxed(),
-                told: STALLED,
-            },
-            Misdeed {
-                name: "never answers",
-                does: |stream| answer(stream, 0, End::Never).boxed(),
-                told: STALLED,
-            },
-            Misdeed {
-                name: "resets the stream half way",
-                does: |stream| answer(stream, SIZE / 2, End::Reset).boxed(),
-                told: RESET,
-            },
+            Misdeed { name: "sends a byte too many", does: Behaviour::TooMuch, told: TOO_MUCH },
+            Misdeed { name: "never stops sending", does: Behaviour::Endless, told: TOO_MUCH },
+            Misdeed { name: "never half-closes", does: Behaviour::NeverCloses, told: STALLED },
+            Misdeed { name: "never answers", does: Behaviour::NeverAnswers, told: STALLED },
+            Misdeed { name: "resets the stream half way", does: Behaviour::Reset, told: RESET },
             Misdeed {
                 name: "resets the stream in place of its end",
-                does: |stream| answer(stream, SIZE - 1, End::Reset).boxed(),
+                does: Behaviour::LateReset,
                 told: RESET,
             },
         ],
@@ -131,24 +104,16 @@ async fn in_a_latency_exchange() {
         [
             Misdeed {
                 name: "sends nothing back",
-                does: |stream| answer(stream, 0, End::Close).boxed(),
+                does: Behaviour::TooLittle,
                 told: &["ended its answer after 0 of 1 bytes"],
             },
             Misdeed {
                 name: "sends a byte too many",
-                does: |stream| answer(stream, 2, End::Close).boxed(),
+                does: Behaviour::TooMuch,
                 told: &["sent more than the 1 bytes asked for"],
             },
-            Misdeed {
-                name: "never answers",
-                does: |stream| answer(stream, 0, End::Never).boxed(),
-                told: STALLED,
-            },
-            Misdeed {
-                name: "never half-closes",
-                does: |stream| answer(stream, 1, End::Never).boxed(),
-                told: STALLED,
-            },
+            Misdeed { name: "never answers", does: Behaviour::NeverAnswers, told: STALLED },
+            Misdeed { name: "never half-closes", does: Behaviour::NeverCloses, told: STALLED },
         ],
     )
     .await;
@@ -181,7 +146,8 @@ async fn suffer(stack: Stack, phase: Phase, misdeed: &Misdeed) {
     let (exchanges, does) = (AtomicU64::new(0), misdeed.does);
     let peer = Peer::answering(&stack, move |stream| {
         let exchange = exchanges.fetch_add(1, Relaxed) + 1;
-        if exchange == at { does(stream) } else { serve_well(stream).boxed() }
+        let conduct = Conduct::from(if exchange == at { does } else { Behaviour::Exact });
+        async move { conduct.serve(stream, &StreamSeen::default()).await }
     })
     .await;
     let told = told(&stack, misdeed);
@@ -204,64 +170,4 @@ async fn suffer(stack: Stack, phase: Phase, misdeed: &Misdeed) {
     assert_eq!(partial.samples.len(), 1, "{case}");
     assert!(told.iter().any(|told| failure.message.contains(told)), "{case}");
     assert!(partial.bytes_sent <= upload_size, "{case}");
-}
-
-async fn serve_well(stream: Stream) {
-    // What goes wrong is the dialer's to tell.
-    let _ = serve(stream, &(), &mut ReadBuffer::new()).await;
-}
-
-/// How an answer ends.
-#[derive(Clone, Copy)]
-enum End {
-    Close,
-    Reset,
-    Never,
-}
-
-/// Reads the request to its end and answers with `bytes`, whatever was asked for.
-async fn answer(mut stream: Stream, bytes: u64, end: End) {
-    let mut request = vec![0; 65_536];
-    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
-    send(&mut stream, bytes, end).await;
-}
-
-/// Reads the header, and no more, and answers with `bytes`.
-async fn answer_early(mut stream: Stream, bytes: u64) {
-    read_header(&mut stream).await;
-    send(&mut stream, bytes, End::Close).await;
-    pending().await
-}
-
-async fn send(stream: &mut Stream, bytes: u64, end: End) {
-    let block = [7; 16_384];
-    let mut left = bytes;
-    while left > 0 {
-        let size = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        match stream.write(&block[..size]).await {
-            Ok(sent) => left -= sent as u64,
-            // The dialer has had enough.
-            Err(_) => return,
-        }
-    }
-    let _ = stream.flush().await;
-    match end {
-        End::Close => drop(stream.close().await),
-        // Dropping it is resetting it. What was sent before should be read before.
-        End::Reset => tokio::time::sleep(Duration::from_millis(50)).await,
-        End::Never => pending().await,
-    }
-}
-
-async fn stop_reading(mut stream: Stream) {
-    read_header(&mut stream).await;
-    pending().await
-}
-
-async fn reset_after_the_header(mut stream: Stream) {
-    read_header(&mut stream).await;
-}
-
-async fn read_header(stream: &mut Stream) {
-    stream.read_exact(&mut [0; 8]).await.unwrap();
 }

@@ -8,6 +8,8 @@ mod processes;
 pub(crate) mod nodes;
 pub(crate) mod peer;
 
-pub(crate) use nodes::{Listening, dial, dialer, each_stack, keys, listener, node, stack, stacks};
+pub(crate) use nodes::{
+    Listening, dial, dialer, each_stack, keys, listener, node, probe_server, stack, stacks,
+};
 pub(crate) use peer::{Dialer, Peer};
 pub(crate) use processes::*;

@@ -68,7 +68,13 @@ pub(crate) fn dial(stack: &Stack, address: &str) -> Launch {
     node().args(["dial", address]).args(flags)
 }
 
-/// `perf-node listen` on 127.0.0.1, bound.
+/// `perf-node probe server`.
+pub(crate) fn probe_server(stack: &Stack, address: &str) -> Launch {
+    let flags = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
+    node().args(["probe", "server", address]).args(flags)
+}
+
+/// `perf-node listen`, or a probe that listens, on 127.0.0.1, bound.
 pub(crate) struct Listening {
     pub(crate) process: Process,
     pub(crate) address: String,
@@ -80,9 +86,19 @@ impl Listening {
     }
 
     pub(crate) async fn start_on(ip: &str, stack: &Stack, flags: &[&str]) -> Self {
+        Self::spawn(node().args(["listen", "--ip", ip]), stack, flags).await
+    }
+
+    /// `perf-node probe client`.
+    pub(crate) async fn probe(stack: &Stack, behaviour: &str, flags: &[&str]) -> Self {
+        let launch = node().args(["probe", "client", "--behaviour", behaviour]);
+        Self::spawn(launch, stack, flags).await
+    }
+
+    async fn spawn(launch: Launch, stack: &Stack, flags: &[&str]) -> Self {
         let layers = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
-        let mut process = node()
-            .args(["listen", "--transport", stack.transport.as_str(), "--ip", ip])
+        let mut process = launch
+            .args(["--transport", stack.transport.as_str()])
             .args(layers)
             .args(flags.iter().copied())
             .spawn();

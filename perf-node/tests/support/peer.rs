@@ -1,16 +1,12 @@
 //! Peers within the test's own process, on the node's stacks, that behave as a test wants.
 
-use std::fmt::Debug;
 use std::future::Future;
 
-use futures::StreamExt;
-use harness_sdk::Stack;
+use harness_sdk::{Config, Listener, Node, Role, Settings, Shutdown, ShutdownHandle, Stack};
 use libp2p::Stream;
-use libp2p::identity::Keypair;
-use libp2p::swarm::{Config, NetworkBehaviour, Swarm, SwarmEvent, dummy};
-use perf_node::stacks;
-use perf_node::swarm::{self, Answer, Event, NodeBehaviourEvent, OpenError, Streams};
-use tokio::task::JoinHandle;
+use perf_node::probe::client::{Behaviour, manner};
+use perf_node::swarm::{Answer, Manner, OpenError};
+use perf_node::{PerfConnection, PerfNode, bind};
 use tokio::time::timeout;
 
 use super::LIMIT;
@@ -18,7 +14,7 @@ use super::LIMIT;
 /// A listener that answers streams in the test's way; gone when dropped.
 pub(crate) struct Peer {
     pub(crate) address: String,
-    swarm: JoinHandle<()>,
+    _stop: ShutdownHandle,
 }
 
 impl Peer {
@@ -30,64 +26,38 @@ impl Peer {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let keypair = Keypair::generate_ed25519();
-        let (transport, _) = stacks::transport(stack, &keypair).unwrap();
-        Self::listen(stack, swarm::build(transport, &keypair, Answer::new(answer))).await
+        Self::listen(stack, Answer::new(answer), &Manner::default()).await
     }
 
     /// Connects, and agrees on no protocol.
     pub(crate) async fn without_perf(stack: &Stack) -> Self {
-        let keypair = Keypair::generate_ed25519();
-        let (transport, _) = stacks::transport(stack, &keypair).unwrap();
-        let id = keypair.public().to_peer_id();
-        let config = Config::with_tokio_executor().with_idle_connection_timeout(LIMIT);
-        Self::listen(stack, Swarm::new(transport, dummy::Behaviour, id, config)).await
+        Self::listen(stack, Answer::refuse(), &manner(Behaviour::NoPerf)).await
     }
 
-    async fn listen<B>(stack: &Stack, mut swarm: Swarm<B>) -> Self
-    where
-        B: NetworkBehaviour<ToSwarm: Debug> + Send,
-    {
-        let loopback = [127, 0, 0, 1].into();
-        swarm.listen_on(stacks::listen_address(stack, loopback, 0)).unwrap();
-        let address = loop {
-            let event = timeout(LIMIT, swarm.select_next_some()).await.unwrap();
-            if let SwarmEvent::NewListenAddr { address, .. } = event {
-                break address.with_p2p(*swarm.local_peer_id()).unwrap().to_string();
-            }
-        };
-        Self { address, swarm: drive(swarm) }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.swarm.abort();
+    async fn listen(stack: &Stack, answer: Answer, manner: &Manner) -> Self {
+        let ip = [127, 0, 0, 1].into();
+        let listener = bind(&Config { ip, ..config(Role::Listener, stack) }, answer, manner).await;
+        let listener = listener.unwrap();
+        let address = listener.address(ip);
+        let (stop, shutdown) = Shutdown::new();
+        tokio::spawn(async move { listener.serve(shutdown).await.unwrap() });
+        Self { address, _stop: stop }
     }
 }
 
 /// A dialer that does with its streams what the test wants; gone when dropped.
 pub(crate) struct Dialer {
     pub(crate) stack: Stack,
-    streams: Streams,
-    swarm: JoinHandle<()>,
+    connection: PerfConnection,
 }
 
 impl Dialer {
     pub(crate) async fn connect(stack: &Stack, address: &str) -> Self {
-        let keypair = Keypair::generate_ed25519();
-        let (transport, _) = stacks::transport(stack, &keypair).unwrap();
-        let mut swarm = swarm::build(transport, &keypair, Answer::refuse());
-        swarm.dial(address.parse::<libp2p::Multiaddr>().unwrap()).unwrap();
-        loop {
-            match timeout(LIMIT, swarm.select_next_some()).await.unwrap() {
-                SwarmEvent::Behaviour(NodeBehaviourEvent::Perf(Event::Connected {
-                    streams,
-                    ..
-                })) => return Self { stack: *stack, streams, swarm: drive(swarm) },
-                SwarmEvent::OutgoingConnectionError { error, .. } => panic!("{address}: {error}"),
-                _ => {}
-            }
+        let (node, config) = (PerfNode::default(), config(Role::Dialer, stack));
+        let dialed = timeout(LIMIT, node.dial(&config, address)).await.unwrap();
+        Self {
+            stack: *stack,
+            connection: dialed.unwrap_or_else(|error| panic!("{address}: {error}")),
         }
     }
 
@@ -97,20 +67,10 @@ impl Dialer {
     }
 
     pub(crate) async fn try_to_open(&self) -> Result<Stream, OpenError> {
-        self.streams.open().await
+        self.connection.open().await
     }
 }
 
-impl Drop for Dialer {
-    fn drop(&mut self) {
-        self.swarm.abort();
-    }
-}
-
-fn drive<B: NetworkBehaviour + Send>(mut swarm: Swarm<B>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            swarm.select_next_some().await;
-        }
-    })
+fn config(role: Role, stack: &Stack) -> Config {
+    Config { stack: *stack, ..Config::by_hand(role, Settings::default()).unwrap() }
 }
