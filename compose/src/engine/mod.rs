@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use harness_sdk::plan::Plan;
 
-pub use docker::{DockerEngine, DockerError};
+pub use docker::{DockerEngine, DockerError, obstacle};
 pub use outcome::{Captured, CellOutcome, Exit, SideOutcome};
 pub use pin::{Error as PinError, Pinning};
 pub use process::ProcessEngine;

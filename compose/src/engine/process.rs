@@ -111,7 +111,7 @@ impl ProcessEngine {
             Ok(mut group) => group.ended().await,
             Err(error) => {
                 let program = build.0.first().map_or("", String::as_str);
-                return Ok(Some(cannot_start(program, &self.folder_of(implementation), &error)));
+                return Ok(Some(format!("its build could not be started: {program}: {error}")));
             }
         };
         let exit = Exit::from(status);
@@ -160,10 +160,9 @@ impl Engine for ProcessEngine {
         implementation: &Implementation,
         log: &Path,
     ) -> Result<Availability, Error> {
-        let Some(process) = &implementation.process else {
-            let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
-            let not_here = implementation.source.not_here(&self.root);
-            return Ok(Availability::Unavailable(not_here.unwrap_or_else(|| reason.to_owned())));
+        let process = match obstacle(implementation, &self.root) {
+            Ok(process) => process,
+            Err(reason) => return Ok(Availability::Unavailable(reason)),
         };
         if let Some(build) = &process.build
             && let Some(reason) = self.build(build, implementation, log).await?
@@ -202,6 +201,25 @@ impl Engine for ProcessEngine {
     async fn clean_up(self) -> Result<(), Error> {
         self.coordinator.shutdown().await;
         Ok(())
+    }
+}
+
+/// How `implementation` is built and started, or why it cannot be, as far as that shows without trying.
+pub(super) fn obstacle<'a>(
+    implementation: &'a Implementation,
+    root: &Path,
+) -> Result<&'a Process, String> {
+    let Some(process) = &implementation.process else {
+        let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
+        return Err(implementation.source.not_here(root).unwrap_or_else(|| reason.to_owned()));
+    };
+    let folder = &implementation.source.path;
+    if !root.join(folder).is_dir() {
+        return Err(format!("its node is not there yet ({})", folder.display()));
+    }
+    match tools::missing_tool(implementation) {
+        Some(reason) => Err(reason),
+        None => Ok(process),
     }
 }
 
@@ -249,18 +267,6 @@ fn create_log(path: &Path) -> Result<(Stdio, Stdio), Error> {
         Ok((Stdio::from(file.try_clone()?), Stdio::from(file)))
     };
     create().map_err(|source| Error::Log { path: path.to_owned(), source })
-}
-
-/// Why a build could not even begin, and what to do about it.
-fn cannot_start(program: &str, folder: &Path, error: &io::Error) -> String {
-    if error.kind() != io::ErrorKind::NotFound {
-        return format!("its build could not be started: {program}: {error}");
-    }
-    if !folder.is_dir() {
-        return format!("its sources are missing: there is no folder {}", folder.display());
-    }
-    let install = tools::how_to_install(program);
-    format!("{program} is not on this machine; {install}")
 }
 
 #[cfg(test)]
