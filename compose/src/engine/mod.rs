@@ -3,6 +3,7 @@
 mod capture;
 mod docker;
 mod group;
+mod legacy;
 #[cfg(test)]
 pub(crate) mod mock;
 mod outcome;
