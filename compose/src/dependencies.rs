@@ -6,6 +6,7 @@ use std::path::Path;
 use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::definitions::{Definitions, Implementation, ServerKind};
+use crate::engine;
 use crate::matrix::Cell;
 use crate::tools::{self, Found};
 
@@ -116,12 +117,16 @@ fn reasons(
     let server = definitions.server_of(side);
     let remote = server.filter(|server| server.kind == ServerKind::Remote);
     let remote = remote.map(|server| format!("server {} cannot be used yet", server.id));
-    let undefined = needs == Needs::Processes && side.process.is_none();
-    let undefined = undefined.then(|| "its definition has no `process`".to_owned());
-    let folder = root.join(&side.source.path);
-    let gone = needs == Needs::Processes && !folder.is_dir();
-    let gone = gone.then(|| format!("its sources are missing: {}", folder.display()));
-    [remote, undefined, gone].into_iter().flatten().collect()
+    // Tools that are missing have a row of their own, and are in `lost` by that.
+    let obstacle = match needs {
+        Needs::Processes if side.process.is_none() => {
+            Some("its definition has no `process`".to_owned())
+        }
+        Needs::Processes => None,
+        Needs::Containers => engine::obstacle(side, root),
+    };
+    let gone = (needs == Needs::Processes).then(|| side.source.not_here(root)).flatten();
+    [remote, obstacle, gone].into_iter().flatten().collect()
 }
 
 /// `costs`: for each row, how many tests cannot run without it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use harness_sdk::{Profile, Stack, Transport};
+use harness_sdk::{Profile, Role, Stack, Transport};
 use sha2::{Digest, Sha256};
 
 use crate::definitions::Implementation;
@@ -26,6 +26,14 @@ impl<'d> Cell<'d> {
     fn new(dialer: &'d Implementation, listener: &'d Implementation, stack: Stack) -> Self {
         let name = format!("{} x {} ({stack})", dialer.id, listener.id);
         Self { slug: slug(&name), name, dialer, listener, stack }
+    }
+
+    /// The implementation that plays `role`.
+    pub fn side(&self, role: Role) -> &'d Implementation {
+        match role {
+            Role::Dialer => self.dialer,
+            Role::Listener => self.listener,
+        }
     }
 
     /// TEST_KEY, under which the cell's two sides meet: the first 8 hex digits of the SHA-256 of

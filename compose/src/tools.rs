@@ -1,6 +1,7 @@
 //! The programs that implementations are built and run with: are they here, of which version, and
 //! how does one get them.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -52,7 +53,7 @@ fn known(name: &str) -> Option<&'static Tool> {
 
 /// What to do about a program that is not there.
 pub(crate) fn how_to_install(program: &str) -> &'static str {
-    known(program).map_or("install it, or correct `process.build`", |tool| tool.install)
+    known(program).map_or("install it, or correct `process` in its definition", |tool| tool.install)
 }
 
 /// The programs that `implementation` is built and started with, by name; those it brings itself are
@@ -78,6 +79,17 @@ pub(crate) fn tools_of(implementation: &Implementation) -> Vec<&str> {
     names
 }
 
+/// Why `implementation` cannot be built or started here, and what to do: a program that it takes is not
+/// there.
+pub(crate) fn missing_tool(implementation: &Implementation) -> Option<String> {
+    let path =
+        implementation.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
+    let path = path.unwrap_or_default();
+    let missing =
+        tools_of(implementation).into_iter().find(|name| in_path(name, &path).is_none())?;
+    Some(format!("{missing} is not on this machine; {}", how_to_install(missing)))
+}
+
 /// What is known of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -93,7 +105,7 @@ pub(crate) enum Found {
 pub(crate) async fn find(name: &str, folder: &Path) -> Found {
     let tool = known(name);
     let program = tool.map_or(name, |tool| tool.version[0]);
-    if in_path(program).is_none() {
+    if in_path(program, &std::env::var_os("PATH").unwrap_or_default()).is_none() {
         return Found::Missing("not in PATH".to_owned());
     }
     let Some(tool) = tool else { return Found::There };
@@ -128,10 +140,9 @@ fn first_line(text: &str) -> String {
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
-fn in_path(program: &str) -> Option<PathBuf> {
+fn in_path(program: &str, path: &OsStr) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let path = std::env::var_os("PATH")?;
-    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(program));
+    let mut candidates = std::env::split_paths(path).map(|folder| folder.join(program));
     candidates.find(|file| {
         file.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
     })

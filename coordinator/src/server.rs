@@ -17,6 +17,7 @@ use crate::clients::Clients;
 use crate::connection::Connection;
 use crate::keyspace::Keyspace;
 use crate::session::{Session, Shared};
+use crate::store::{Condition, End, Expiry, Kind};
 
 /// How often keys that have expired, and that nobody asks for, are dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -95,6 +96,29 @@ impl Coordinator {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Bytes> {
         self.keyspace.lock().get(key.as_bytes(), Instant::now()).ok().flatten()
+    }
+
+    /// The string at `key`, or the first element of a list there; `None` where there is nothing.
+    #[must_use]
+    pub fn first(&self, key: &str) -> Option<Bytes> {
+        let (mut store, now) = (self.keyspace.lock(), Instant::now());
+        let found = match store.kind(key.as_bytes(), now)? {
+            Kind::String => store.get(key.as_bytes(), now),
+            Kind::List => store.index(key.as_bytes(), 0, now),
+        };
+        found.ok().flatten()
+    }
+
+    /// Puts the string `value` at `key`, whatever was there; false where there is no room for it.
+    pub fn set(&self, key: &str, value: &[u8]) -> bool {
+        let (always, never) = (Condition::Always, Expiry::None);
+        self.keyspace.lock().set(key.as_bytes(), value, always, never, Instant::now()).is_ok()
+    }
+
+    /// Appends `value` to the list at `key`; false where there is no room for it, or something else there.
+    pub fn push(&self, key: &str, value: &Bytes) -> bool {
+        let values = std::slice::from_ref(value);
+        self.keyspace.lock().push(key.as_bytes(), values, End::Right, Instant::now()).is_ok()
     }
 
     /// Drops `key`, whatever it holds; false where there is none.

@@ -91,7 +91,8 @@ pub struct Implementation {
     /// The transports over which it cannot listen.
     #[serde(default)]
     pub dial_only: DialOnly,
-    /// Whether it keeps to the coordination that was before TEST_KEY: it needs a Redis of its own.
+    /// Whether it keeps to variables and coordination of before TEST_KEY: they are translated, and its
+    /// cells have a Redis of their own.
     #[serde(default)]
     pub legacy: bool,
     /// Whether it takes part without being named.

@@ -18,7 +18,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Relative to the sources; `None`: `Dockerfile`, where the sources are known to have one.
     pub dockerfile: Option<PathBuf>,
-    /// What an image's build sees, relative to the sources; `None`: all of them.
+    /// What an image's build sees, relative to the sources (of a repository, to its root); `None`: the
+    /// sources.
     pub build_context: Option<PathBuf>,
     /// `owner/name` on GitHub.
     pub repo: Option<String>,

@@ -3,6 +3,7 @@
 mod capture;
 mod docker;
 mod group;
+mod legacy;
 #[cfg(test)]
 pub(crate) mod mock;
 mod outcome;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use harness_sdk::plan::Plan;
 
-pub use docker::{DockerEngine, DockerError};
+pub use docker::{DockerEngine, DockerError, obstacle};
 pub use outcome::{Captured, CellOutcome, Exit, SideOutcome};
 pub use pin::{Error as PinError, Pinning};
 pub use process::ProcessEngine;

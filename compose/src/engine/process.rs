@@ -1,7 +1,9 @@
 //! The process engine: builds nodes and runs them as processes on loopback. No Docker.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,8 +13,10 @@ use harness_sdk::config::VARIABLES;
 use nix::sys::signal::Signal;
 use perf_coordinator::{Coordinator, Limits};
 use tokio::process::Command;
+use tokio::time::sleep;
 
 use super::group::Group;
+use super::legacy::{self, Translation};
 use super::pair::Pair;
 use super::pin::{self, Pinning, Slots};
 use super::tail::last_line;
@@ -20,8 +24,12 @@ use super::variables::{Rendezvous, variables};
 use super::{Availability, Captured, CellOutcome, Engine, Error, Exit, Job, SideOutcome};
 use crate::definitions::{Implementation, Process, Words};
 use crate::leftovers;
+use crate::matrix::Cell;
 use crate::results::Sides;
 use crate::tools;
+
+/// How often it is looked for what has to be translated: nothing is measured before that is done.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs nodes as processes of this machine, which meet at a coordinator of the engine's own.
 #[derive(Debug)]
@@ -54,25 +62,30 @@ impl ProcessEngine {
         for variable in VARIABLES {
             command.env_remove(variable.name);
         }
+        if implementation.legacy {
+            legacy::names().for_each(|name| {
+                command.env_remove(name);
+            });
+        }
         command.envs(&implementation.env);
         // Should this runner be killed, the next one knows what it left.
         command.envs(leftovers::mark().map(|mark| (leftovers::MARK, mark)));
         Some(command)
     }
 
-    /// Starts one side of a cell, its stderr in `log`.
+    /// Starts one side of a cell, which meets the other at `addr`.
     fn start_side(
         &self,
         role: Role,
         job: &Job<'_>,
-        log: &Path,
+        addr: SocketAddr,
         sides: Option<&Sides>,
     ) -> Result<io::Result<Group>, Error> {
-        let implementation = match role {
-            Role::Dialer => job.cell.dialer,
-            Role::Listener => job.cell.listener,
+        let implementation = job.cell.side(role);
+        let log = match role {
+            Role::Dialer => &job.logs.dialer,
+            Role::Listener => &job.logs.listener,
         };
-        let addr = self.coordinator.addr();
         let meet = Rendezvous { redis_addr: addr.to_string(), listener_ip: addr.ip().to_string() };
         let (stdout, stderr) = create_log(log)?;
         let command = implementation.process.as_ref();
@@ -82,7 +95,7 @@ impl ProcessEngine {
             return Ok(Err(io::Error::other("its definition has no `process.command`")));
         };
         for (variable, value) in variables(role, job, &meet) {
-            command.env(variable.name, value);
+            command.env(variable, value);
         }
         command.stderr(stderr);
         command.stdout(if role == Role::Dialer { Stdio::piped() } else { stdout });
@@ -111,7 +124,7 @@ impl ProcessEngine {
             Ok(mut group) => group.ended().await,
             Err(error) => {
                 let program = build.0.first().map_or("", String::as_str);
-                return Ok(Some(cannot_start(program, &self.folder_of(implementation), &error)));
+                return Ok(Some(format!("its build could not be started: {program}: {error}")));
             }
         };
         let exit = Exit::from(status);
@@ -160,10 +173,9 @@ impl Engine for ProcessEngine {
         implementation: &Implementation,
         log: &Path,
     ) -> Result<Availability, Error> {
-        let Some(process) = &implementation.process else {
-            let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
-            let not_here = implementation.source.not_here(&self.root);
-            return Ok(Availability::Unavailable(not_here.unwrap_or_else(|| reason.to_owned())));
+        let process = match obstacle(implementation, &self.root) {
+            Ok(process) => process,
+            Err(reason) => return Ok(Availability::Unavailable(reason)),
         };
         if let Some(build) = &process.build
             && let Some(reason) = self.build(build, implementation, log).await?
@@ -184,12 +196,24 @@ impl Engine for ProcessEngine {
         let killed_before = killed_for_memory();
         let slot = self.slots.take();
         let sides = slot.as_ref().map(|slot| &slot.sides);
-        let listener = self.start_side(Role::Listener, job, &job.logs.listener, sides)?;
-        let dialer = self.start_side(Role::Dialer, job, &job.logs.dialer, sides)?;
+        // Older nodes all meet at one key: two of them at a time need a place of their own.
+        let own = match legacy::is_in(job.cell) {
+            true => Some(Coordinator::start(Limits::default()).await?),
+            false => None,
+        };
+        let coordinator = own.as_ref().unwrap_or(&self.coordinator);
+        let listener = self.start_side(Role::Listener, job, coordinator.addr(), sides)?;
+        let dialer = self.start_side(Role::Dialer, job, coordinator.addr(), sides)?;
         let mut outcome = match (listener, dialer) {
-            (Ok(listener), Ok(dialer)) => Pair::new(listener, dialer, began).run(job.timeout).await,
+            (Ok(listener), Ok(dialer)) => tokio::select! {
+                outcome = Pair::new(listener, dialer, began).run(job.timeout) => outcome,
+                never = translate(coordinator, job.cell) => match never {},
+            },
             (listener, dialer) => not_started(listener.err(), dialer.err()),
         };
+        if let Some(own) = own {
+            own.shutdown().await;
+        }
         outcome.dialer.last_line = last_line(&job.logs.dialer);
         outcome.listener.last_line = last_line(&job.logs.listener);
         for side in [&mut outcome.dialer, &mut outcome.listener] {
@@ -203,6 +227,42 @@ impl Engine for ProcessEngine {
         self.coordinator.shutdown().await;
         Ok(())
     }
+}
+
+/// How `implementation` is built and started, or why it cannot be, as far as that shows without trying.
+pub(super) fn obstacle<'a>(
+    implementation: &'a Implementation,
+    root: &Path,
+) -> Result<&'a Process, String> {
+    let Some(process) = &implementation.process else {
+        let reason = "its definition has no `process`: nothing says how to build and start it without Docker";
+        return Err(implementation.source.not_here(root).unwrap_or_else(|| reason.to_owned()));
+    };
+    let folder = &implementation.source.path;
+    if !root.join(folder).is_dir() {
+        return Err(format!("its node is not there yet ({})", folder.display()));
+    }
+    match tools::missing_tool(implementation) {
+        Some(reason) => Err(reason),
+        None => Ok(process),
+    }
+}
+
+/// Repeats what a listener publishes where its dialer looks for it, if that is another key.
+async fn translate(coordinator: &Coordinator, cell: &Cell<'_>) -> Infallible {
+    if let Some(Translation { from, string, list }) = Translation::of(cell) {
+        let address = loop {
+            if let Some(address) = from.iter().find_map(|key| coordinator.first(key)) {
+                break address;
+            }
+            sleep(LOOK).await;
+        };
+        coordinator.set(&string, &address);
+        if let Some(list) = list {
+            coordinator.push(list, &address);
+        }
+    }
+    std::future::pending().await
 }
 
 /// How many processes the system has killed for want of memory; 0 where it does not tell.
@@ -249,18 +309,6 @@ fn create_log(path: &Path) -> Result<(Stdio, Stdio), Error> {
         Ok((Stdio::from(file.try_clone()?), Stdio::from(file)))
     };
     create().map_err(|source| Error::Log { path: path.to_owned(), source })
-}
-
-/// Why a build could not even begin, and what to do about it.
-fn cannot_start(program: &str, folder: &Path, error: &io::Error) -> String {
-    if error.kind() != io::ErrorKind::NotFound {
-        return format!("its build could not be started: {program}: {error}");
-    }
-    if !folder.is_dir() {
-        return format!("its sources are missing: there is no folder {}", folder.display());
-    }
-    let install = tools::how_to_install(program);
-    format!("{program} is not on this machine; {install}")
 }
 
 #[cfg(test)]

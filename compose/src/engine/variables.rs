@@ -8,7 +8,7 @@ use harness_sdk::config::{
 };
 use harness_sdk::plan::{Amount, Direction, Plan};
 
-use super::Job;
+use super::{Job, legacy};
 
 /// Where the two sides meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,19 @@ pub(super) struct Rendezvous {
     pub(super) listener_ip: String,
 }
 
-/// Every variable that `role` is given, and its value.
-pub(super) fn variables(
-    role: Role,
-    job: &Job<'_>,
-    meet: &Rendezvous,
-) -> Vec<(&'static Variable, String)> {
+/// Every variable that `role` is given, and its value: the contract's, and where its implementation is
+/// `legacy`, what that stood under before.
+pub(super) fn variables(role: Role, job: &Job<'_>, meet: &Rendezvous) -> Vec<(String, String)> {
+    let given = of_contract(role, job, meet);
+    let legacy = match job.cell.side(role).legacy {
+        true => legacy::variables(&given, job, meet),
+        false => Vec::new(),
+    };
+    let given = given.into_iter().map(|(variable, value)| (variable.name.to_owned(), value));
+    given.chain(legacy).collect()
+}
+
+fn of_contract(role: Role, job: &Job<'_>, meet: &Rendezvous) -> Vec<(&'static Variable, String)> {
     let stack = job.cell.stack;
     let mut variables = vec![
         (&IS_DIALER, (role == Role::Dialer).to_string()),
@@ -97,10 +104,8 @@ mod tests {
             listener_ip: "127.0.0.1".to_owned(),
         };
         let variables = variables(role, &job, &meet);
-        let mut lines: Vec<_> = variables
-            .into_iter()
-            .map(|(variable, value)| format!("{}={value}", variable.name))
-            .collect();
+        let mut lines: Vec<_> =
+            variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         lines.retain(|line| !line.starts_with("TEST_KEY="));
         lines
     }

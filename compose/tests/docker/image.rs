@@ -1,5 +1,6 @@
 //! The image of rust-v0.56.
 
+use std::fs;
 use std::process::Command;
 
 use crate::bench::{Bench, committed, docker, ran, root};
@@ -58,4 +59,41 @@ fn a_pair_by_hand() {
     for section in ["upload:", "download:", "latency:"] {
         assert!(up.stdout.contains(section), "{up:?}");
     }
+}
+
+#[test]
+fn the_context_of_a_build_may_be_another_folder_than_the_sources() {
+    let bench = Bench::new();
+    let write = |name: &str, text: &str| {
+        let path = bench.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "impls/elsewhere/Dockerfile",
+        "FROM debian:bookworm-slim\nCOPY shared/node /node\nENTRYPOINT [\"/bin/sh\", \"/node\"]\n",
+    );
+    write("impls/elsewhere/Dockerfile.dockerignore", "*\n!shared\n");
+    write("shared/node", "echo from the context >&2; exit 3");
+    write(
+        "impls/impls.yaml",
+        "implementations: [{id: elsewhere, transports: [quic-v1], source: {path: impls/elsewhere, buildContext: ../..}}]",
+    );
+    let definitions = bench.path().join("impls/impls.yaml");
+    let bytes = ["--upload-bytes", "1", "--download-bytes", "1"];
+    bench.run(&definitions, &bytes);
+    let first = bench.results().tests.remove(0);
+    assert!(first.reason.as_deref().unwrap().contains("from the context"), "{first:?}");
+
+    // What the context has is what the image is made of.
+    let id = || docker(&["image", "inspect", "--format", "{{.Id}}", "perf-elsewhere"]).stdout;
+    let before = id();
+    write("impls/elsewhere/notes", "not part of it");
+    bench.run(&definitions, &bytes);
+    assert_eq!(id(), before);
+    write("shared/node", "echo changed >&2; exit 3");
+    bench.run(&definitions, &bytes);
+    let last = bench.results().tests.remove(0);
+    docker(&["image", "rm", "--force", "perf-elsewhere", "perf-implementations-elsewhere"]);
+    assert!(last.reason.as_deref().unwrap().contains("changed"), "{last:?}");
 }

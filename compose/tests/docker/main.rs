@@ -8,4 +8,5 @@ mod drop_in;
 mod fakes;
 mod image;
 mod leftovers;
+mod legacy;
 mod matrix;

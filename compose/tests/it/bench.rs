@@ -91,16 +91,21 @@ impl Bench {
     }
 
     pub(crate) fn add(&mut self, id: &str, transports: &str, listener: &str, dialer: &str) {
+        self.write_node(id, "IS_DIALER", listener, dialer);
+        self.add_entry(&format!(
+            "{{id: {id}, transports: {transports}, process: {{command: ./{id}.sh}}}}"
+        ));
+    }
+
+    /// A fake, `<id>.sh`, that reads its role from the variable `role`.
+    pub(crate) fn write_node(&self, id: &str, role: &str, listener: &str, dialer: &str) {
         let note = format!("echo $$ >> '{}'", self.path("groups").display());
         let script = format!(
-            "#!/bin/sh\n{note}\nif [ \"$IS_DIALER\" = true ]; then\n{dialer}\nelse\n{listener}\nfi\n"
+            "#!/bin/sh\n{note}\nif [ \"${role}\" = true ]; then\n{dialer}\nelse\n{listener}\nfi\n"
         );
         let path = self.path(&format!("{id}.sh"));
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        self.add_entry(&format!(
-            "{{id: {id}, transports: {transports}, process: {{command: ./{id}.sh}}}}"
-        ));
     }
 
     pub(crate) fn add_entry(&mut self, entry: &str) {

@@ -252,9 +252,10 @@ fn dependencies_are_checked_against_what_is_selected() {
     bench.add_entry(
         "{id: made, transports: [quic-v1], process: {build: no-such-toolchain, command: x}}",
     );
-    let check =
-        |args: &[&str]| finish(bench.command(&[&["--check-deps"], args].concat()).spawn().unwrap());
-    let ran = check(&[]);
+    let check = |bench: &Bench, args: &[&str]| {
+        finish(bench.command(&[&["--check-deps"], args].concat()).spawn().unwrap())
+    };
+    let ran = check(&bench, &[]);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
     for expected in [
         "no-such-toolchain",
@@ -264,8 +265,14 @@ fn dependencies_are_checked_against_what_is_selected() {
     ] {
         assert!(ran.stdout.contains(expected), "{expected}: {}", ran.stdout);
     }
-    let ran = check(&["--impl-select", "node"]);
+    let ran = check(&bench, &["--impl-select", "node"]);
     assert_eq!(ran.status, 0, "{}", ran.stdout);
+    // An image that cannot be built costs its tests too.
+    bench.add_entry("{id: image, transports: [quic-v1], source: {dockerfile: gone}}");
+    let ran = check(&bench, &["--engine", "docker", "--impl-select", "image"]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("image cannot run, which costs 1 tests: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("/gone to build it from"), "{}", ran.stdout);
     assert!(!bench.path("groups").exists(), "nothing was started");
 }
 

@@ -7,6 +7,7 @@ mod bench;
 mod command_line;
 mod continued;
 mod fixture;
+mod legacy;
 mod page;
 mod runs;
 mod schema;

@@ -250,13 +250,21 @@ fn what_cannot_be_had_is_unavailable_and_says_what_to_do() {
             "process: {build: no-such-toolchain, command: x}",
             "no-such-toolchain is not on this machine; install it",
         ),
-        ("process: {build: 'sh -c false', command: x}", "its build ended with status 1"),
+        ("process: {command: no-such-node}", "no-such-node is not on this machine; install it"),
         (
-            "process: {build: [sh, -c, 'echo broken; exit 2'], command: x}",
+            "process: {build: go build, command: bin/x}, env: {PATH: /nowhere}",
+            "go is not on this machine; install Go (https://go.dev/dl)",
+        ),
+        ("process: {build: 'sh -c false', command: ./x}", "its build ended with status 1"),
+        (
+            "process: {build: [sh, -c, 'echo broken; exit 2'], command: ./x}",
             "its build ended with status 2: broken",
         ),
         ("process: {command: '{target}/x'}", "its build should have made it"),
-        ("source: {path: gone}, process: {build: 'true', command: x}", "its sources are missing"),
+        (
+            "source: {path: gone}, process: {build: 'true', command: x}",
+            "its node is not there yet (gone)",
+        ),
         ("env: {}", "its definition has no `process`"),
     ];
     for (process, reason) in cases {
@@ -272,9 +280,9 @@ fn what_cannot_be_had_is_unavailable_and_says_what_to_do() {
 }
 
 #[test]
-fn a_program_that_is_not_there_fails_the_cell() {
+fn a_program_that_does_not_start_fails_the_cell() {
     let mut bench = Bench::new();
-    bench.add_entry("{id: node, transports: [quic-v1], process: {command: no-such-node}}");
+    bench.add_entry("{id: node, transports: [quic-v1], process: {command: ./impls/impls.yaml}}");
     let (ran, test) = bench.run_one(&[]);
     assert_eq!((ran.status, test.status), (1, Status::Fail));
     assert_eq!(test.class.unwrap().to_string(), "environment");
@@ -282,6 +290,6 @@ fn a_program_that_is_not_there_fails_the_cell() {
         test.reason
             .as_ref()
             .unwrap()
-            .starts_with("the listener could not be started: No such file")
+            .starts_with("the listener could not be started: Permission denied")
     );
 }

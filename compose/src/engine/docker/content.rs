@@ -10,19 +10,22 @@ use sha2::{Digest, Sha256};
 
 use super::ignore::Ignore;
 
+/// What building leaves in a folder, and an image makes for itself: where no ignore file says what a
+/// build sees, it does not count, or a build by the other engine would be a change.
+const LEFT_BY_BUILDS: &str = "**/node_modules\ntarget\ndist";
+
 /// SHA-256, in hexadecimal, over every file that building `context` with `dockerfile` sees: names,
-/// contents, and whether they can be executed.
+/// contents, and whether they can be executed. `dockerfile` may lie outside.
 pub(super) fn of_folder(context: &Path, dockerfile: &Path) -> io::Result<String> {
     let ignore = ignore_of(context, dockerfile)?;
     let mut files = Vec::new();
     collect(context, Path::new(""), &ignore, &mut files)?;
-    // Hidden or not, a Dockerfile is read.
-    files.push(dockerfile.to_owned());
     files.sort();
-    files.dedup();
     let mut digest = Sha256::new();
-    for file in files {
-        let path = context.join(&file);
+    // Hidden or not, and wherever it lies, a Dockerfile is read.
+    let recipe = (PathBuf::from("Dockerfile"), dockerfile.to_owned());
+    let files = files.into_iter().map(|file| (file.clone(), context.join(file)));
+    for (file, path) in std::iter::once(recipe).chain(files) {
         let metadata = fs::symlink_metadata(&path)?;
         let (kind, content) = match metadata.is_symlink() {
             true => ("link", fs::read_link(&path)?.as_os_str().as_bytes().to_vec()),
@@ -48,7 +51,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A Dockerfile may have an ignore file of its own beside it.
 fn ignore_of(context: &Path, dockerfile: &Path) -> io::Result<Ignore> {
-    let mut own = context.join(dockerfile).into_os_string();
+    let mut own = dockerfile.to_owned().into_os_string();
     own.push(".dockerignore");
     for file in [PathBuf::from(own), context.join(".dockerignore")] {
         match fs::read_to_string(file) {
@@ -57,7 +60,7 @@ fn ignore_of(context: &Path, dockerfile: &Path) -> io::Result<Ignore> {
             Err(error) => return Err(error),
         }
     }
-    Ok(Ignore::default())
+    Ok(Ignore::parse(LEFT_BY_BUILDS))
 }
 
 fn collect(
@@ -96,7 +99,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let now = || of_folder(folder.path(), Path::new("Dockerfile")).unwrap();
+        let now = || of_folder(folder.path(), &folder.path().join("Dockerfile")).unwrap();
         write("Dockerfile", "FROM scratch");
         write(".dockerignore", "*\n!src");
         write("src/a.rs", "1");
@@ -116,5 +119,36 @@ mod tests {
         let fourth = now();
         write("Dockerfile", "FROM other");
         assert_ne!(now(), fourth);
+    }
+
+    #[test]
+    fn a_dockerfile_may_lie_elsewhere_with_an_ignore_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let now = || {
+            let dockerfile = folder.path().join("node/Dockerfile");
+            of_folder(&folder.path().join("context"), &dockerfile).unwrap()
+        };
+        write("node/Dockerfile", "FROM scratch");
+        write("context/a", "1");
+        let first = now();
+        for left in ["context/target/x", "context/dist/x", "context/web/node_modules/x"] {
+            write(left, "x");
+        }
+        assert_eq!(now(), first, "what builds leave does not count");
+        write("context/src/target/mod.rs", "x");
+        let second = now();
+        assert_ne!(second, first, "only at the top is `target` what a build leaves");
+        write("node/Dockerfile", "FROM other");
+        let third = now();
+        assert_ne!(third, second);
+        write("node/Dockerfile.dockerignore", "*\n!a");
+        let fourth = now();
+        write("context/src/b", "x");
+        assert_eq!(now(), fourth);
     }
 }

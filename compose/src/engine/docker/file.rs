@@ -6,9 +6,11 @@ use harness_sdk::Role;
 use serde::Serialize;
 
 use super::super::Job;
+use super::super::legacy::{self, Translation};
 use super::super::variables::{Rendezvous, variables};
 use super::names::{CellNames, RunNames};
 use crate::definitions::{ContainerOptions, Implementation};
+use crate::matrix::Cell;
 
 /// Where nodes of a run meet unless a definition asks for a Redis of its own.
 pub(super) const REDIS_PORT: u16 = 6379;
@@ -41,7 +43,7 @@ struct Service {
     image: String,
     container_name: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    command: Vec<&'static str>,
+    command: Vec<String>,
     init: bool,
     user: String,
     read_only: bool,
@@ -83,18 +85,17 @@ pub(super) fn compose_file(
     let own = own_redis(job);
     let host = if own { names.redis_host.clone() } else { run.redis_host().to_owned() };
     let mut services = BTreeMap::new();
-    for (service, role, implementation, container) in [
-        ("listener", Role::Listener, job.cell.listener, &names.listener),
-        ("dialer", Role::Dialer, job.cell.dialer, &names.dialer),
-    ] {
+    for (service, role, container) in
+        [("listener", Role::Listener, &names.listener), ("dialer", Role::Dialer, &names.dialer)]
+    {
+        let implementation = job.cell.side(role);
         let meet = Rendezvous {
             redis_addr: format!("{host}:{REDIS_PORT}"),
             listener_ip: "0.0.0.0".to_owned(),
         };
-        let given = variables(role, job, &meet).into_iter();
         // A definition's own variables do not undo the contract's.
         let mut environment = implementation.env.clone();
-        environment.extend(given.map(|(variable, value)| (variable.name.to_owned(), value)));
+        environment.extend(variables(role, job, &meet));
         let mut side = node(implementation, container, run, environment);
         if own {
             side.depends_on.push("redis");
@@ -102,7 +103,7 @@ pub(super) fn compose_file(
         services.insert(service, side);
     }
     if own {
-        services.insert("redis", redis(names, run));
+        services.insert("redis", redis(job.cell, names, run));
     }
     let network = Network { name: run.network(), external: true };
     let file = File {
@@ -116,7 +117,8 @@ pub(super) fn compose_file(
 
 /// Whether a side of the cell ignores TEST_KEY, so that its cell must not share a Redis.
 pub(super) fn own_redis(job: &Job<'_>) -> bool {
-    [job.cell.dialer, job.cell.listener].into_iter().any(|side| side.docker.own_redis)
+    legacy::is_in(job.cell)
+        || [job.cell.dialer, job.cell.listener].into_iter().any(|side| side.docker.own_redis)
 }
 
 fn node(
@@ -138,11 +140,20 @@ fn node(
     }
 }
 
-fn redis(names: &CellNames, run: &RunNames) -> Service {
+fn redis(cell: &Cell<'_>, names: &CellNames, run: &RunNames) -> Service {
+    let plain = || REDIS_COMMAND.map(str::to_owned).to_vec();
+    let command = match Translation::of(cell) {
+        None => plain(),
+        Some(translation) => {
+            let shell = ["sh".to_owned(), "-c".to_owned(), translation.script()];
+            // The program's own name is $0; its arguments follow.
+            shell.into_iter().chain(plain()).collect()
+        }
+    };
     let alias = Attachment { aliases: vec![names.redis_host.clone()] };
     Service {
         image: REDIS_IMAGE.to_owned(),
-        command: REDIS_COMMAND.to_vec(),
+        command,
         networks: BTreeMap::from([(NETWORK, alias)]),
         ..service(&names.redis, run)
     }

@@ -35,7 +35,7 @@ fn names(implementation: &Implementation) -> Vec<String> {
 struct Recipe {
     /// What `docker build` is given last: a folder, or a repository's address.
     context: String,
-    /// Relative to the context.
+    /// Absolute, or relative to the repository's.
     dockerfile: PathBuf,
     /// What it is made of.
     content: String,
@@ -132,46 +132,98 @@ fn dockerfile(source: &Source, root: &Path) -> Option<PathBuf> {
     })
 }
 
-fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>, String> {
+/// Where an image is built from.
+enum Place {
+    /// Folders of this machine.
+    Here { context: PathBuf, dockerfile: PathBuf },
+    /// A repository's address, and what is relative to it.
+    GitHub { context: String, dockerfile: PathBuf },
+}
+
+/// Where `implementation`'s image is built from; `None`: it is not built. An error is why it cannot be.
+fn place(implementation: &Implementation, root: &Path) -> Result<Option<Place>, String> {
     let source = &implementation.source;
     let Some(dockerfile) = dockerfile(source, root) else { return Ok(None) };
     if source.patch_file.is_some() {
         return Err("its source is to be patched, which this runner does not do yet".to_owned());
     }
-    if source.build_context.as_ref().is_some_and(|context| context != Path::new(".")) {
-        return Err(
-            "its image is built from `buildContext`, which this runner cannot yet".to_owned()
-        );
-    }
     match source.kind {
-        SourceKind::Local => {
-            let context = root.join(&source.path);
-            if !context.join(&dockerfile).is_file() {
-                let missing = context.join(&dockerfile);
-                return Err(format!("there is no {} to build it from", missing.display()));
-            }
-            let content = content::of_folder(&context, &dockerfile)
-                .map_err(|error| format!("its sources cannot be read: {error}"))?;
-            Ok(Some(Recipe {
-                context: context.to_string_lossy().into_owned(),
-                dockerfile,
-                content,
-            }))
-        }
-        SourceKind::Github => {
-            let (Some(repo), Some(commit)) = (&source.repo, &source.commit) else {
-                return Err("its source is on GitHub, and `repo` or `commit` is missing".to_owned());
-            };
-            let below = source.path.to_string_lossy();
-            let below = if below == "." { String::new() } else { format!(":{below}") };
-            let context = format!("https://github.com/{repo}.git#{commit}{below}");
-            let content = content::of_text(&format!("{context} {}", dockerfile.display()));
-            Ok(Some(Recipe { context, dockerfile, content }))
-        }
+        SourceKind::Local => here(source, &dockerfile, root).map(Some),
+        SourceKind::Github => on_github(source, dockerfile).map(Some),
         SourceKind::Browser => {
             Err("its source is a browser, which this runner does not start".to_owned())
         }
     }
+}
+
+/// `dockerfile` and `buildContext` are both relative to the sources, and either may lie outside them.
+fn here(source: &Source, dockerfile: &Path, root: &Path) -> Result<Place, String> {
+    if let Some(reason) = source.not_here(root) {
+        return Err(reason);
+    }
+    let sources = root.join(&source.path);
+    let dockerfile = sources.join(dockerfile);
+    if !dockerfile.is_file() {
+        return Err(format!("there is no {} to build it from", dockerfile.display()));
+    }
+    let context =
+        source.build_context.as_ref().map_or(sources.clone(), |below| sources.join(below));
+    if !context.is_dir() {
+        return Err(format!("its `buildContext` is not there: {}", context.display()));
+    }
+    let plain = |path: PathBuf| {
+        // Without the `..`, which a reader of image.yaml would have to resolve.
+        fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    Ok(Place::Here { context: plain(context)?, dockerfile: plain(dockerfile)? })
+}
+
+/// In unified-testing's definitions, both are relative to the repository; Docker wants the Dockerfile's
+/// path within the context.
+fn on_github(source: &Source, dockerfile: PathBuf) -> Result<Place, String> {
+    let (Some(repo), Some(commit)) = (&source.repo, &source.commit) else {
+        return Err("its source is on GitHub, and `repo` or `commit` is missing".to_owned());
+    };
+    let given = source.build_context.as_deref().filter(|context| *context != Path::new("."));
+    let (below, dockerfile) = match given {
+        None => (source.path.as_path(), dockerfile),
+        Some(context) => match dockerfile.strip_prefix(context) {
+            Ok(inside) => (context, inside.to_owned()),
+            Err(_) => {
+                return Err(format!(
+                    "its `dockerfile` ({}) is not in its `buildContext` ({}), and Docker cannot build that from GitHub",
+                    dockerfile.display(),
+                    context.display()
+                ));
+            }
+        },
+    };
+    let below = match below.to_string_lossy() {
+        below if below == "." => String::new(),
+        below => format!(":{below}"),
+    };
+    let context = format!("https://github.com/{repo}.git#{commit}{below}");
+    Ok(Place::GitHub { context, dockerfile })
+}
+
+/// Why the image of `implementation` cannot be built, as far as that shows without building it.
+pub(super) fn obstacle(implementation: &Implementation, root: &Path) -> Option<String> {
+    place(implementation, root).err()
+}
+
+fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>, String> {
+    Ok(Some(match place(implementation, root)? {
+        None => return Ok(None),
+        Some(Place::Here { context, dockerfile }) => {
+            let content = content::of_folder(&context, &dockerfile)
+                .map_err(|error| format!("its sources cannot be read: {error}"))?;
+            Recipe { context: context.to_string_lossy().into_owned(), dockerfile, content }
+        }
+        Some(Place::GitHub { context, dockerfile }) => {
+            let content = content::of_text(&format!("{context} {}", dockerfile.display()));
+            Recipe { context, dockerfile, content }
+        }
+    }))
 }
 
 async fn build(
@@ -181,11 +233,9 @@ async fn build(
     log: &Path,
 ) -> Result<bool, client::Error> {
     let Recipe { context, dockerfile, content } = recipe;
-    let folder = Path::new(context);
-    let dockerfile = if folder.is_dir() { folder.join(dockerfile) } else { dockerfile.clone() };
     docker(["build", "--label", &format!("{CONTENT_LABEL}={content}")])
         .args(anew.then_some("--no-cache"))
-        .args(["--file".into(), dockerfile.into_os_string()])
+        .args(["--file".as_ref(), dockerfile.as_os_str()])
         .args(names.iter().flat_map(|name| ["--tag", name]))
         .args([context])
         .logged(log)
@@ -232,4 +282,62 @@ fn record(
         fs::write(&path, serde_yaml::to_string(&record).map_err(io::Error::other)?)
     };
     write().map_err(|source| Error::Log { path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::Definitions;
+
+    fn place_of(source: &str, root: &Path) -> Result<String, String> {
+        let text = format!("implementations: [{{id: a, transports: [ws], source: {source}}}]");
+        let definitions = Definitions::parse(&text, Path::new("x")).unwrap();
+        let place = place(&definitions.implementations[0], root)?;
+        Ok(match place {
+            None => "none".to_owned(),
+            Some(Place::Here { context, dockerfile }) => {
+                let root = fs::canonicalize(root).unwrap();
+                let below = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
+                format!("{} {}", below(&context), below(&dockerfile))
+            }
+            Some(Place::GitHub { context, dockerfile }) => {
+                format!("{context} {}", dockerfile.display())
+            }
+        })
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_sources_and_of_github_to_the_repository() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["impls/a", "impls/b"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("impls/a/Dockerfile"), "").unwrap();
+        let github = "type: github, repo: o/r, commit: c0";
+        let cases = [
+            ("{path: impls/a}", Ok("impls/a impls/a/Dockerfile")),
+            ("{path: impls/a, buildContext: ../..}", Ok(" impls/a/Dockerfile")),
+            ("{path: impls/b, dockerfile: ../a/Dockerfile}", Ok("impls/b impls/a/Dockerfile")),
+            ("{path: impls/b}", Ok("none")),
+            ("{path: impls/c, dockerfile: D}", Err("its node is not there yet (impls/c)")),
+            ("{path: impls/a, buildContext: x}", Err("its `buildContext` is not there")),
+            ("{path: impls/b, dockerfile: D}", Err("to build it from")),
+            (&format!("{{{github}}}"), Ok("https://github.com/o/r.git#c0 Dockerfile")),
+            (
+                &format!("{{{github}, dockerfile: i/n/D, buildContext: i}}"),
+                Ok("https://github.com/o/r.git#c0:i n/D"),
+            ),
+            (
+                &format!("{{{github}, dockerfile: D, buildContext: i}}"),
+                Err("is not in its `buildContext` (i)"),
+            ),
+        ];
+        for (source, expected) in cases {
+            match (place_of(source, root.path()), expected) {
+                (Ok(place), Ok(expected)) => assert_eq!(place, expected, "{source}"),
+                (Err(reason), Err(part)) => assert!(reason.contains(part), "{source}: {reason}"),
+                (other, _) => panic!("{source}: {other:?}"),
+            }
+        }
+    }
 }

@@ -156,6 +156,12 @@ impl Engine for DockerEngine {
     }
 }
 
+/// Why `implementation`'s image cannot be built from what is in `root`, as far as that shows without
+/// building it.
+pub fn obstacle(implementation: &Implementation, root: &Path) -> Option<String> {
+    image::obstacle(implementation, root)
+}
+
 /// Whether an engine answers.
 async fn check_engine() -> Result<(), DockerError> {
     match docker(["version", "--format", "{{.Server.Version}}"]).text().await {
