@@ -1,0 +1,3 @@
+module perf.test/contract
+
+go 1.24.6
