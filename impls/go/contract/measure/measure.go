@@ -5,6 +5,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -134,7 +135,7 @@ func (r *Run) section(ctx context.Context, phase failure.Phase, direction settin
 			continue
 		}
 		if phase != failure.Latency {
-			slog.Info("", "section", phase, "iteration", iteration, "of", direction.Iterations, section.Unit(), sample)
+			slog.Info(fmt.Sprintf("%s %d/%d: %.3f %s", phase, iteration, direction.Iterations, sample, section.Unit()))
 		}
 		section.Samples = append(section.Samples, sample)
 		r.update(func(results *Results) { results.Current.Samples = section.Samples })
