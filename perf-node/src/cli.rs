@@ -79,6 +79,7 @@ Examples:
   perf-node listen --transport quic-v1 --port 4001
   perf-node dial ADDRESS --upload-bytes 100M --upload-iterations 5 --latency-iterations 1000
   perf-node dial ADDRESS --duration 10 --format json
+  perf-node probe server ADDRESS                    does whoever listens there keep to the protocol?
 
 In a test matrix: without a subcommand, and with IS_DIALER=true or false in the environment, the
 node follows the contract of docs/contract.md: it meets its peer through Redis and prints one YAML

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings};
 
@@ -12,28 +12,29 @@ use crate::probe::server::{RULES, Rule};
 
 const EXAMPLES: &str = "\
 Examples:
-  perf-node probe server /ip4/127.0.0.1/tcp/4001/p2p/12D3…     every rule, one finding each
-  perf-node probe server ADDRESS --muxer mplex --rule server-no-fin --stall-secs 2
-  perf-node probe client --behaviour paced-reader --rate 100   prints its address: dial that with the
-                                                               node under test, then end the probe
+  perf-node probe server /ip4/127.0.0.1/tcp/4001/p2p/12D3…      every rule, one finding each
+  perf-node probe server ADDRESS --muxer mplex --rule server-no-fin --stall-secs 4
+  perf-node probe client --behaviour paced-reader --rate 100    prints its address: dial that
+                                         with the node under test, then end the probe (Ctrl-C)
   perf-node probe client --behaviour too-little --transport quic-v1
 
-Exit status: 0 the document was printed, whatever it says of the node; 2 a bad flag; 3 the environment;
-4 there was nobody to judge; 127 a stack that the probe does not speak; 130 interrupted.";
+Exit status: 0 the document was printed, whatever it says of the node; 2 a bad flag; 3 the
+environment; 4 there was nobody to judge; 127 a stack that the probe does not speak; 130
+a server's probe was interrupted.";
 
 const SERVER_NOTES: &str = "\
 Prints one YAML document: `findings:`, each with its rule, outcome (pass, fail or warning), what was
 expected, and what was seen. Each rule has 10 s, and connections of its own.";
 
 const CLIENT_NOTES: &str = "\
-SIGTERM or SIGINT end it; it then prints a second thing on stdout, a YAML document of what it saw:
-`connections:`, `opened:` (streams in all) and `streams:` (the first 1000, each with the bytes asked for,
-received and sent, whether the dialer ended its side or reset it, when it was opened after the start,
-and how long it lasted).
+Prints its address on stdout. SIGTERM or SIGINT end it; it then prints there a YAML document of
+what it saw: `connections:`, `opened:` (streams in all) and `streams:` (the first 1000, each with
+the bytes asked for, received and sent, whether the dialer ended its side, whether it reset the
+stream, when it was opened after the start, and how long it lasted).
 
-What a dropped stream looks like depends on the muxer. yamux: a reset, which rust-yamux reads as an end
-once its own side is closed. quic-v1: an end. mplex: a reset, or an end where the dialer has ended its
-side, that is held back until something else is sent: a dialer alone sees a stall.";
+What a dropped stream looks like depends on the muxer. yamux: a reset, which rust-yamux reads as
+an end once its own side is closed. quic-v1: an end. mplex: a reset, or an end where the dialer
+has ended its side, that is held back until something else is sent: a dialer alone sees a stall.";
 
 /// A rate that a probe keeps to where none is given, in Mbit/s.
 const DEFAULT_RATE: f64 = 100.0;
@@ -66,7 +67,7 @@ struct ServerFlags {
     #[command(flatten)]
     stack: StackFlags,
     /// A rule to hold it against; several may be given [default: all]
-    #[arg(long = "rule", value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)))]
+    #[arg(long = "rule", value_name = "ID", value_parser = rule_ids())]
     rules: Vec<String>,
     /// What the node under test was given as PERF_STALL_SECS; more than 6 is not waited for
     /// [default: not known]
@@ -94,6 +95,11 @@ struct ClientFlags {
     /// How long it waits first, for late-reader [default: 500], paced-sender [default: 0]
     #[arg(long, value_name = "MS")]
     delay_ms: Option<u64>,
+}
+
+fn rule_ids() -> PossibleValuesParser {
+    let named = |rule: &Rule| PossibleValue::new(rule.id).help(rule.expected);
+    PossibleValuesParser::new(RULES.iter().map(named))
 }
 
 pub(super) fn probe(flags: ProbeFlags, environment: Settings) -> Result<Invocation, Refused> {

@@ -1,8 +1,8 @@
 //! Listeners that keep to a rate, or read late: what the dialer reports has to be that.
 //!
 //! A dialer that stopped an upload's clock when its own buffers had taken the last byte would report
-//! more than was ever read, by what those buffers hold: to a steady reader a quarter more over QUIC,
-//! and over TCP no more than a percent or two, which nobody would notice. So there is the late reader:
+//! more than was ever read, by what those buffers hold: to a steady reader over QUIC several times as
+//! much, and over TCP with yamux a few percent, which nobody would notice. So there is the late reader:
 //! of an upload that fits into the buffers it takes nothing for a while, and such a dialer would not
 //! notice that at all.
 
