@@ -16,7 +16,7 @@ use crate::matrix::Cell;
 use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::selection::FilterTexts;
-use crate::{continuation, dependencies, leftovers, listing, pass, report, selection};
+use crate::{continuation, dependencies, leftovers, listing, pass, report, selection, snapshot};
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum Error {
     /// The run that was to be taken up again.
     #[error(transparent)]
     Continuation(continuation::Error),
+    /// The archive of the run.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
     /// Stdout, stdin or the runtime.
     #[error("cannot go on")]
     Io(#[from] io::Error),
@@ -56,7 +59,7 @@ impl Error {
             | Self::Definitions(_)
             | Self::Selection(_)
             | Self::Continuation(_) => 2,
-            Self::Engine(_) | Self::Folder(_) | Self::Io(_) => 3,
+            Self::Engine(_) | Self::Folder(_) | Self::Snapshot(_) | Self::Io(_) => 3,
             Self::Declined => INTERRUPTED,
         }
     }
@@ -83,7 +86,7 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
         Task::Coordinator { port } => coordinator(port).await,
         Task::ListTests(selection) => {
             let definitions = load(&selection)?;
-            let cells = selection::cells(&definitions, &selection.filters);
+            let cells = cells(&definitions, &selection);
             if selection.show_ignored {
                 // Also, and most of all, where nothing is left.
                 print(&listing::test_lines(&selection::explained(
@@ -106,7 +109,7 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
         }
         Task::CheckDependencies { selection, root, needs } => {
             let definitions = load(&selection)?;
-            let cells = selection::cells(&definitions, &selection.filters)?;
+            let cells = cells(&definitions, &selection)?;
             let found = dependencies::check(&definitions, &cells, &root, needs).await;
             print(&found.text)?;
             Ok(u8::from(!found.complete))
@@ -117,7 +120,7 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
 
 async fn run(options: &RunOptions) -> Result<u8, Error> {
     let definitions = load(&options.selection)?;
-    let cells = cells(&definitions, options)?;
+    let cells = cells(&definitions, &options.selection)?;
     if options.selection.show_ignored {
         let explained = selection::explained(&definitions, &options.selection.filters)?;
         eprint!("{}", listing::test_lines(&explained));
@@ -156,10 +159,21 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
             if options.rebuild {
                 engine = engine.building_anew();
             }
+            if let Some(pinning) = &options.pinning {
+                engine = engine.pinned(pinning.clone());
+            }
             pass_with(engine, options, &definitions, &cells, &mut interrupt).await?
         }
     };
     print(&answer(&passed))?;
+    if options.snapshot && !passed.interrupted {
+        let taken = snapshot::take(options, &cells, &passed.folder, &passed.results).await?;
+        let (archive, missing) = taken;
+        for what in missing {
+            eprintln!("warning: not in the snapshot: {what}");
+        }
+        print(&format!("snapshot: {}\n", archive.display()))?;
+    }
     if let Some(error) = &passed.error {
         eprintln!("error: {}", chain(error));
         let name = passed.folder.name();
@@ -171,27 +185,27 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
 }
 
 async fn pass_with(
-    engine: impl Engine,
+    mut engine: impl Engine,
     options: &RunOptions,
     definitions: &Definitions,
     cells: &[Cell<'_>],
     interrupt: &mut Shutdown,
 ) -> Result<Pass, Error> {
-    let passed = pass(&engine, options, definitions, cells, interrupt).await;
+    let passed = pass(&mut engine, options, definitions, cells, interrupt).await;
     engine.clean_up().await?;
     Ok(passed?)
 }
 
-/// The tests of the run: where an earlier one is taken up again and no filter is given, that one's.
+/// The selected tests.
 fn cells<'d>(
     definitions: &'d Definitions,
-    options: &RunOptions,
+    selection: &Selection,
 ) -> Result<Vec<Cell<'d>>, selection::Error> {
-    let Some(earlier) = options.selects_as() else {
-        return selection::cells(definitions, &options.selection.filters);
+    let Some(only) = &selection.only else {
+        return selection::cells(definitions, &selection.filters);
     };
     let mut cells = selection::cells(definitions, &FilterTexts::everything())?;
-    cells.retain(|cell| earlier.past.header.tests.contains(&cell.name));
+    cells.retain(|cell| only.contains(&cell.name));
     Ok(cells)
 }
 

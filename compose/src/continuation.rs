@@ -85,6 +85,18 @@ impl Continuation {
         self.past.done.get(test)
     }
 
+    /// A warning for each image of `now` that is not the one that earlier tests ran.
+    pub fn other_images(&self, now: &BTreeMap<String, String>) -> Vec<String> {
+        let before = |id: &String| self.past.images.get(id);
+        let other = now.iter().filter(|(id, image)| before(id).is_some_and(|was| was != *image));
+        other
+            .map(|(id, image)| {
+                let was = before(id).cloned().unwrap_or_default();
+                format!("{id} is another image since the run was taken up again: {was} before, {image} now")
+            })
+            .collect()
+    }
+
     /// Refuses to go on where what would run now is not what ran then.
     pub fn check(&self, now: &Metadata, tests: &[String]) -> Result<(), Error> {
         let header = &self.past.header;
@@ -164,7 +176,14 @@ mod tests {
         let done =
             results.tests[..2].iter().map(|test| (test.test.clone(), test.clone())).collect();
         let header = Header { metadata: results.metadata, tests };
-        let past = Past { header, resumed: Vec::new(), warnings: Vec::new(), done, whole: 0 };
+        let past = Past {
+            header,
+            resumed: Vec::new(),
+            warnings: Vec::new(),
+            images: BTreeMap::new(),
+            done,
+            whole: 0,
+        };
         Continuation { folder: PathBuf::from("f"), past, which }
     }
 

@@ -1,17 +1,15 @@
 //! A run's folder: everything that it leaves behind.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::SideLogs;
 use crate::journal::{Entry, Journal};
+use crate::lock::{self, RunLock};
 
 /// The journal's name.
 const JOURNAL: &str = "journal.jsonl";
-/// Held for as long as the run lives: the system gives the lock back when its process ends, however
-/// that ends.
-const LOCK: &str = "run.lock";
 
 /// Something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +122,7 @@ fn writable(folder: &Path) -> Result<PathBuf, Error> {
         .and_then(|()| fs::remove_file(&probe));
     match written {
         Ok(()) => Ok(folder.to_owned()),
-        Err(source) => Err(Error { path: folder.to_owned(), source }),
+        Err(source) => Err(Error { path: folder.join(lock::NAME), source }),
     }
 }
 
@@ -134,7 +132,7 @@ fn writable(folder: &Path) -> Result<PathBuf, Error> {
 pub struct RunFolder {
     path: PathBuf,
     journal: Journal,
-    _lock: File,
+    lock: RunLock,
 }
 
 impl RunFolder {
@@ -149,7 +147,7 @@ impl RunFolder {
         let file = File::options().create_new(true).append(true).open(&journal);
         let file = file.map_err(|source| Error { path: journal, source })?;
         let lock = lock(&path)?;
-        Ok(Self { path, journal: Journal::new(file), _lock: lock })
+        Ok(Self { path, journal: Journal::new(file), lock })
     }
 
     /// Opens the folder of a run that ended early, to go on after the first `whole` bytes of its
@@ -163,7 +161,7 @@ impl RunFolder {
             Ok(file)
         };
         let file = open().map_err(|source| Error { path: journal.clone(), source })?;
-        Ok(Self { path, journal: Journal::new(file), _lock: lock })
+        Ok(Self { path, journal: Journal::new(file), lock })
     }
 
     /// The folder.
@@ -174,6 +172,11 @@ impl RunFolder {
     /// The run's name: the folder's.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// What shows that the run lives; absolute.
+    pub fn lock(&self) -> &Path {
+        self.lock.path()
     }
 
     /// Where the output of building `id` goes.
@@ -211,17 +214,8 @@ impl RunFolder {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let lock = || {
-        let file = File::options().create(true).append(true).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(io::Error::other("this run is still going on")),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    };
-    lock().map_err(|source| Error { path: path.clone(), source })
+fn lock(folder: &Path) -> Result<RunLock, Error> {
+    RunLock::take(folder).map_err(|source| Error { path: folder.join(lock::NAME), source })
 }
 
 /// Makes `name`, or `name-2`, `name-3` …: making is what finds out whether it is there.

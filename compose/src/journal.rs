@@ -18,6 +18,8 @@ pub enum Entry {
     Resumed(String),
     /// Something that a reader of the results must know.
     Warning(String),
+    /// The ids of the images that tests after it run, by implementation.
+    Images(BTreeMap<String, String>),
     /// A test that is done; a later line of the same test takes the place of an earlier one.
     Test(Box<TestResult>),
 }
@@ -60,6 +62,8 @@ pub struct Past {
     pub resumed: Vec<String>,
     /// What readers must know.
     pub warnings: Vec<String>,
+    /// The ids of the images that it ran, by implementation; of each, the last.
+    pub images: BTreeMap<String, String>,
     /// The tests that were done, by name.
     pub done: BTreeMap<String, TestResult>,
     /// How much of the file is whole lines; what follows was being written when the run was killed.
@@ -103,6 +107,7 @@ impl Past {
             header,
             resumed: Vec::new(),
             warnings: Vec::new(),
+            images: BTreeMap::new(),
             done: BTreeMap::new(),
             whole: u64::try_from(whole).unwrap_or(u64::MAX),
         };
@@ -110,6 +115,7 @@ impl Past {
             match read((index, line))? {
                 Entry::Run(_) => return Err(Error::NoHeader),
                 Entry::Resumed(at) => past.resumed.push(at),
+                Entry::Images(images) => past.images.extend(images),
                 Entry::Warning(text) => past.warnings.push(text),
                 Entry::Test(test) => {
                     past.done.insert(test.test.clone(), *test);

@@ -17,7 +17,7 @@ use crate::interrupt::INTERRUPTED;
 use crate::journal::{Entry, Header, Past};
 use crate::machine::Machine;
 use crate::matrix::Cell;
-use crate::options::RunOptions;
+use crate::options::{EngineName, RunOptions};
 use crate::progress::Progress;
 use crate::report;
 use crate::results::{Metadata, Provenance, Results, Summary, TestResult};
@@ -64,7 +64,7 @@ pub enum Error {
 
 /// Runs `cells` as `options` say, with everything written that there is to write.
 pub async fn pass(
-    engine: &impl Engine,
+    engine: &mut impl Engine,
     options: &RunOptions,
     definitions: &Definitions,
     cells: &[Cell<'_>],
@@ -87,8 +87,11 @@ pub async fn pass(
     };
     let progress = Progress::new(options.progress, order.due().count(), options.workers);
     progress.run_begins(&folder.name(), &folder.path().to_string_lossy());
-    let Ended { tests, interrupted, mut error, warnings } =
-        run::run(engine, &order, &folder, &progress, interrupt).await;
+    let Ended { tests, interrupted, mut error, warnings } = match engine.begin(folder.lock()).await
+    {
+        Ok(()) => run::run(engine, &order, &folder, &progress, interrupt).await,
+        Err(error) => run::not_begun(&order, error.into()),
+    };
 
     let kept = cells.iter().filter(|cell| !order.due().any(|due| due.name == cell.name));
     let earlier = kept.filter_map(|cell| continues?.earlier(&cell.name));
@@ -96,6 +99,7 @@ pub async fn pass(
     metadata.completed_at = Moment::now().rfc3339();
     metadata.duration = (spent + start.elapsed()).into();
     metadata.warnings.extend(warnings);
+    metadata.provenance.images.extend(engine.images());
     metadata.machine.look_again();
     let results = Results { metadata, summary: Summary::of(&tests), tests };
     if let Err(unwritten) = write(&folder, &results) {
@@ -139,7 +143,12 @@ async fn metadata(
             definitions_sha256: sha256(&read),
             matrix_sha256: String::new(),
             git: tools::git(&options.root).await,
-            toolchains: toolchains(cells, &options.root).await,
+            toolchains: match options.engine {
+                EngineName::Process => toolchains(cells, &options.root).await,
+                // Nothing of this machine's is in an image; see `images`.
+                EngineName::Docker => docker(&options.root).await,
+            },
+            images: BTreeMap::new(),
             workers: options.workers,
             pinning: options.pinning.clone().map(|pinning| pinning.0).unwrap_or_default(),
             resumed_at: Vec::new(),
@@ -157,10 +166,21 @@ fn sharing(workers: usize) -> Option<String> {
     })
 }
 
+/// What Docker says of its version.
+async fn docker(root: &Path) -> BTreeMap<String, String> {
+    versions(["docker", "docker compose"], root).await
+}
+
 /// What every tool that the cells need says of its version.
 async fn toolchains(cells: &[Cell<'_>], root: &Path) -> BTreeMap<String, String> {
     let sides = cells.iter().flat_map(|cell| [cell.dialer, cell.listener]);
-    let names: BTreeSet<_> = sides.flat_map(tools::tools_of).collect();
+    versions(sides.flat_map(tools::tools_of).collect::<BTreeSet<_>>(), root).await
+}
+
+async fn versions<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    root: &Path,
+) -> BTreeMap<String, String> {
     let found = names.into_iter().map(async |name| (name, tools::find(name, root).await));
     let found = join_all(found).await.into_iter();
     let versions = found.filter_map(|(name, found)| match found {
@@ -229,11 +249,12 @@ async fn take_up(
 ) -> Result<(RunFolder, Metadata), Error> {
     let now = metadata(engine.name(), options, definitions, started, cells).await?;
     earlier.check(&now, &names(cells))?;
-    let Past { header, resumed, warnings, done: _, whole } = &earlier.past;
+    let Past { header, resumed, warnings, images, done: _, whole } = &earlier.past;
     let folder = RunFolder::reopen(earlier.folder.clone(), *whole)?;
     folder.record(&Entry::Resumed(started.rfc3339()))?;
     let mut metadata = header.metadata.clone();
     metadata.provenance.resumed_at = resumed.iter().cloned().chain([started.rfc3339()]).collect();
+    metadata.provenance.images.clone_from(images);
     metadata.warnings.extend(warnings.iter().cloned());
     for warning in now.warnings {
         if !metadata.warnings.contains(&warning) {

@@ -72,6 +72,9 @@ pub struct Provenance {
     /// What the tools that build and run nodes say of themselves, by program.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub toolchains: BTreeMap<String, String>,
+    /// The ids of the images that nodes ran in, by implementation; where it was a run of containers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
     /// How many tests ran at a time.
     pub workers: usize,
     /// The processors that each side was bound to, for each worker.

@@ -99,7 +99,23 @@ pub async fn run(
         Ok(Stopped::Interrupted) => (true, None),
         Err(error) => (false, Some(error)),
     };
-    let reason = match &error {
+    Ended { tests: results(order, done, error.as_ref()), interrupted, error, warnings }
+}
+
+/// How a run ended that `error` kept from beginning.
+pub fn not_begun(order: &Order<'_>, error: Error) -> Ended {
+    let done = vec![None; order.cells.len()];
+    let tests = results(order, done, Some(&error));
+    Ended { tests, interrupted: false, error: Some(error), warnings: Vec::new() }
+}
+
+/// One for each cell: what was `done`, else what is known from before, else why it was not reached.
+fn results(
+    order: &Order<'_>,
+    done: Vec<Option<TestResult>>,
+    error: Option<&Error>,
+) -> Vec<TestResult> {
+    let reason = match error {
         Some(error) => format!("the run ended before: {}", chain(error)),
         None => "the run was interrupted before it was done".to_owned(),
     };
@@ -107,7 +123,7 @@ pub async fn run(
     let tests = order.cells.iter().zip(done).map(|(cell, result)| {
         result.or_else(|| earlier(cell)).unwrap_or_else(|| TestResult::not_run(cell, &reason))
     });
-    Ended { tests: tests.collect(), interrupted, error, warnings }
+    tests.collect()
 }
 
 enum Stopped {
@@ -137,6 +153,7 @@ impl<E: Engine> Session<'_, E> {
             () = interrupt.requested() => return Ok(Stopped::Interrupted),
             unavailable = prepare(engine, order, folder, progress) => unavailable?,
         };
+        self.note_images()?;
         let due = order.cells.iter().enumerate().filter(|(_, cell)| order.is_due(cell));
         let mut queue = due.map(|(index, cell)| {
             let measured = measured(engine, order, cell, folder, progress, &unavailable);
@@ -166,6 +183,23 @@ impl<E: Engine> Session<'_, E> {
                 self.warnings.push(warning);
             }
         }
+    }
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// Puts on record which images the tests run, and that they are others than before.
+    fn note_images(&mut self) -> Result<(), Error> {
+        let images = self.engine.images();
+        if images.is_empty() {
+            return Ok(());
+        }
+        let others = self.order.continues.map(|earlier| earlier.other_images(&images));
+        for warning in others.into_iter().flatten() {
+            self.folder.record(&Entry::Warning(warning.clone()))?;
+            self.warnings.push(warning);
+        }
+        self.folder.record(&Entry::Images(images))?;
+        Ok(())
     }
 }
 

@@ -122,6 +122,14 @@ pub(crate) async fn git(folder: &Path) -> Option<Git> {
     Some(Git { commit: first_line(&commit), dirty: !changes.trim().is_empty() })
 }
 
+/// The files of the repository that `folder` is in, below it and relative to it: known to it, or new and
+/// not ignored; `None`: it is in none, or there is no git.
+pub(crate) async fn listed_files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let list = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let text = output(&list, folder).await.ok()?;
+    Some(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+}
+
 /// The program's stdout where it ends well, else what it says of the failure.
 async fn output(words: &[&str], folder: &Path) -> Result<String, String> {
     let (program, arguments) = words.split_first().ok_or("nothing to run")?;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use harness_sdk::plan::Plan;
 
-pub use docker::{DockerEngine, DockerError, obstacle};
+pub use docker::{DockerEngine, DockerError, export_images, obstacle};
 pub use outcome::{Captured, CellOutcome, Exit, SideOutcome};
 pub use pin::{Error as PinError, Pinning};
 pub use process::ProcessEngine;
@@ -40,6 +40,17 @@ pub trait Engine: Sync {
     /// Whether nodes are children of this process, so that the time they take can be told from others'.
     fn runs_children(&self) -> bool {
         false
+    }
+
+    /// The run begins: `lock` is locked for as long as it lives, for who comes upon what it left.
+    fn begin(&mut self, lock: &Path) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = lock;
+        async { Ok(()) }
+    }
+
+    /// The images that nodes run in, by implementation: their ids. Known once they are prepared.
+    fn images(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// Makes `implementation` ready to run; what that prints goes to the file `log`.

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, visible_alias = "list-images")]
     pub(super) list_impls: bool,
     /// Show the tests that filters leave out as well, each with the term that does.
-    #[arg(long, conflicts_with_all = ["list_impls", "resume", "rerun_failed"])]
+    #[arg(long, conflicts_with_all = ["list_impls", "resume", "rerun_failed", "repeat"])]
     pub(super) show_ignored: bool,
     /// Print why a test is selected, or is not, and run nothing.
     #[arg(long, value_name = "TEST", conflicts_with_all = ["list_impls", "list_tests", "show_ignored"])]
@@ -60,6 +60,9 @@ pub struct Args {
     /// Run again those tests of a run that have not passed, and are not unsupported.
     #[arg(long, value_name = "RUN")]
     pub(super) rerun_failed: Option<String>,
+    /// Run the tests of an earlier run again, all of them and as a run of its own. What is not given is as it was then.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "rerun_failed"])]
+    pub(super) repeat: Option<String>,
     /// How many tests run at a time; with more than one, their figures share the machine.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) workers: u16,
@@ -75,11 +78,11 @@ pub struct Args {
     /// Build every implementation from nothing: in a build folder of its own (target/fresh), or as an image.
     #[arg(long)]
     pub(super) force_image_rebuild: bool,
-    /// Not built yet.
-    #[arg(long, hide = true)]
+    /// Pack the run into an archive that runs its tests again elsewhere: results, definitions, sources.
+    #[arg(long)]
     pub(super) snapshot: bool,
-    /// Not built yet.
-    #[arg(long, hide = true)]
+    /// The same, with the images of --engine docker, so that nothing is built there.
+    #[arg(long)]
     pub(super) export_docker_images: bool,
     /// An unavailable implementation does not make the run fail.
     #[arg(long)]

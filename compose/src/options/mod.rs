@@ -63,6 +63,9 @@ pub struct Selection {
     pub filters: FilterTexts,
     /// Whether the tests that filters leave out are shown as well.
     pub show_ignored: bool,
+    /// The tests of the run that is taken up again or repeated, in place of what is selected: where no
+    /// filter is given. Defaults are none that are given; what they were then is in what was selected.
+    pub only: Option<Vec<String>>,
 }
 
 /// A run, validated.
@@ -95,6 +98,12 @@ pub struct RunOptions {
     pub pinning: Option<Pinning>,
     /// The run that is taken up again.
     pub continues: Option<Continuation>,
+    /// The run whose tests this one runs again.
+    pub repeats: Option<Continuation>,
+    /// Whether the run is packed into an archive when it has ended.
+    pub snapshot: bool,
+    /// Whether that has its images.
+    pub export_images: bool,
     /// Whether the matrix is made even where the cache has it.
     pub rebuild_matrix: bool,
     /// Whether implementations are built from nothing.
@@ -104,11 +113,10 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// The run that is taken up again, where what it selected is selected now: no filter is given.
-    /// Defaults are none that are given; what they were then is in what was selected.
+    /// The run that is taken up again or repeated, where its tests are those that are run.
     pub fn selects_as(&self) -> Option<&Continuation> {
-        let none_given = self.selection.filters == FilterTexts::default();
-        self.continues.as_ref().filter(|_| none_given)
+        let earlier = self.continues.as_ref().or(self.repeats.as_ref());
+        earlier.filter(|_| self.selection.only.is_some())
     }
 }
 
@@ -124,20 +132,17 @@ pub enum Error {
     /// No definitions.
     #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
     NoDefinitions(PathBuf),
-    /// A flag of the framework that this one replaces, whose work is not done here yet.
-    #[error("{0} is not built yet")]
-    NotBuilt(&'static str),
+    /// There are images only where there are containers.
+    #[error(
+        "--export-docker-images packs what --engine docker runs; add that, or take --snapshot alone"
+    )]
+    NoImages,
     /// The run to take up again.
     #[error(transparent)]
     Continuation(#[from] continuation::Error),
     /// Too few processors.
     #[error(transparent)]
     Pin(#[from] PinError),
-    /// Only processes are bound to processors.
-    #[error(
-        "--pin binds processes, and cannot bind containers yet; leave it out, or use --engine process"
-    )]
-    PinContainers,
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,
@@ -188,14 +193,22 @@ impl Args {
             (None, Some(run)) => Some(Continuation::open(&cache, run, Which::NotPassed)?),
             (None, None) => None,
         };
-        let earlier = continues.as_ref().map(|earlier| &earlier.past.header.metadata);
+        let repeats = match &self.repeat {
+            Some(run) => Some(Continuation::open(&cache, run, Which::Unfinished)?),
+            None => None,
+        };
+        let earlier = continues.as_ref().or(repeats.as_ref());
+        let earlier = earlier.map(|earlier| &earlier.past.header);
         let definitions = match (&self.impls, earlier) {
             (Some(file), _) => around.current_dir.join(file),
-            (None, Some(earlier)) => PathBuf::from(&earlier.provenance.definitions),
+            (None, Some(earlier)) => PathBuf::from(&earlier.metadata.provenance.definitions),
             (None, None) => find_definitions(&around.current_dir)?,
         };
-        let filters = self.select.into();
-        let selection = Selection { definitions, filters, show_ignored: self.show_ignored };
+        let filters = FilterTexts::from(self.select);
+        let only = earlier.filter(|_| filters == FilterTexts::default());
+        let only = only.map(|earlier| earlier.tests.clone());
+        let selection = Selection { definitions, filters, show_ignored: self.show_ignored, only };
+        let earlier = earlier.map(|earlier| &earlier.metadata);
         if let Some(test) = self.why {
             return Ok(Task::Why { selection, test });
         }
@@ -217,13 +230,8 @@ impl Args {
             };
             return Ok(Task::CheckDependencies { selection, root, needs });
         }
-        if self.pin && engine == EngineName::Docker {
-            return Err(Error::PinContainers);
-        }
-        let later =
-            [("--snapshot", self.snapshot), ("--export-docker-images", self.export_docker_images)];
-        if let Some((flag, _)) = later.into_iter().find(|(_, given)| *given) {
-            return Err(Error::NotBuilt(flag));
+        if self.export_docker_images && engine != EngineName::Docker {
+            return Err(Error::NoImages);
         }
         if !self.yes && !around.stdin_is_terminal {
             return Err(Error::NobodyToAsk);
@@ -256,7 +264,10 @@ impl Args {
             rebuild_matrix: self.force_matrix_rebuild,
             rebuild: self.force_image_rebuild,
             debug: self.debug,
+            snapshot: self.snapshot || self.export_docker_images,
+            export_images: self.export_docker_images,
             continues,
+            repeats,
         })))
     }
 }
@@ -347,9 +358,8 @@ mod tests {
             (&["--upload-bytes", "0"], "--upload-bytes: 0 bytes take no time"),
             (&["--iterations", "0", "--latency-iterations", "0"], "nothing would be measured"),
             (&["--timeout", "0"], "it takes seconds above 0"),
-            (&["--engine", "docker", "--pin"], "cannot bind containers yet"),
-            (&["--snapshot"], "--snapshot is not built yet"),
-            (&["--export-docker-images"], "--export-docker-images is not built yet"),
+            (&["--export-docker-images"], "--export-docker-images packs what --engine docker runs"),
+            (&["--repeat", "x", "--resume", "x"], "cannot be used with"),
             (&["--workers", "0"], "0 is not in 1..=1024"),
             (&["--resume", "x", "--cache-dir", "/nowhere"], "there is no run \"x\" in /nowhere"),
             (&["--resume", "x", "--rerun-failed", "x"], "cannot be used with"),

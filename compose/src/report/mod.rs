@@ -46,7 +46,7 @@ fn tests_of(count: usize) -> String {
 }
 
 /// `44 passed, 1 failed, 1 unsupported`: what there is none of is left out.
-fn summary_line(summary: &Summary) -> String {
+pub(crate) fn summary_line(summary: &Summary) -> String {
     let counts = counts(summary).into_iter().filter(|(count, ..)| *count > 0);
     counts.map(|(count, name, _)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
 }
@@ -87,9 +87,14 @@ fn facts(metadata: &Metadata) -> Vec<(&'static str, String)> {
     let provenance = &metadata.provenance;
     let toolchains =
         provenance.toolchains.iter().map(|(tool, version)| format!("{tool}: {version}"));
-    let given: [(_, Vec<_>); 5] = [
+    // As many digits as Docker shows.
+    let images = provenance.images.iter().map(|(id, image)| {
+        format!("{id}: {}", image.trim_start_matches("sha256:").get(..12).unwrap_or(image))
+    });
+    let given: [(_, Vec<_>); 6] = [
         ("commit", provenance.git.iter().map(state_of).collect()),
         ("toolchains", toolchains.collect()),
+        ("images", images.collect()),
         ("workers and processors", placement(provenance)),
         ("workload", workload.collect()),
         ("filters", filters.collect()),

@@ -96,6 +96,64 @@ fn a_container_cannot_write_its_root_and_is_nobody() {
 }
 
 #[test]
+fn a_dialer_is_followed_while_it_runs_on_processors_of_its_own() {
+    let bench = Bench::new();
+    let dialer = "echo 'INFO upload 1/2: 6.5 Gbps' >&2; sleep 3; \
+                  grep Cpus_allowed_list /proc/self/status >&2; exit 9";
+    let definitions = definitions(&bench, SERVES, dialer, "");
+    let pinned = ["--pin", "--progress", "json", "--upload-bytes", "1", "--download-bytes", "1"];
+    let ran = bench.run(&definitions, &pinned);
+    if ran.status == 2 {
+        assert!(ran.stderr.contains("--pin needs 2 cores"), "{ran:?}");
+        return;
+    }
+    assert!(
+        ran.stderr.lines().any(|line| line.contains("cell-phase") && line.contains("6.5 Gbps")),
+        "{ran:?}"
+    );
+    let results = bench.results();
+    let provenance = &results.metadata.provenance;
+    let cpus = provenance.pinning[0].dialer.clone();
+    let told = reason(&results.tests[0]);
+    assert!(told.contains("Cpus_allowed_list:"), "{told}");
+    assert!(cpus.len() > 1 || told.ends_with(&format!("\t{}", cpus[0])), "{cpus:?}: {told}");
+    let image = docker(&["image", "inspect", "--format", "{{.Id}}", "perf-fake"]).stdout;
+    assert_eq!(provenance.images["fake"], image.trim());
+    assert!(provenance.toolchains.contains_key("docker"), "{provenance:?}");
+    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+}
+
+#[test]
+fn several_workers_run_cells_side_by_side() {
+    // Each waits for the other in the run's Redis: one after the other, they would time out.
+    let dialer = r#"exec bash -c '
+exec 3<>/dev/tcp/perf-redis/6379
+ask() { printf "%s\r\n" "$*" >&3; read -r answer <&3; }
+ask INCR here
+for _ in $(seq 200); do
+    ask INCRBY here 0
+    case $answer in :2*) echo met >&2; sleep 0.3; exit 9;; esac
+    sleep 0.1
+done
+exit 8'"#;
+    let bench = Bench::new();
+    let definitions = definitions(&bench, SERVES, dialer, "");
+    let text = fs::read_to_string(&definitions).unwrap();
+    fs::write(&definitions, text.replace("[quic-v1]", "[quic-v1, webtransport]")).unwrap();
+    let two = ["--workers", "2", "--timeout", "25", "--upload-bytes", "1", "--download-bytes", "1"];
+    bench.run(&definitions, &two);
+    let results = bench.results();
+    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    assert_eq!(results.tests.len(), 2);
+    assert!(
+        results.tests.iter().all(|test| reason(test).ends_with("last line: met")),
+        "{results:?}"
+    );
+    assert!(results.metadata.warnings.iter().any(|line| line.contains("2 tests ran at a time")));
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
+
+#[test]
 fn what_cannot_be_built_is_unavailable_with_the_reason() {
     let bench = Bench::new();
     let definitions = definitions(&bench, "", "", "");

@@ -10,3 +10,4 @@ mod image;
 mod leftovers;
 mod legacy;
 mod matrix;
+mod snapshot;

@@ -157,6 +157,7 @@ fn metadata() -> Metadata {
             matrix_sha256: "1".repeat(64),
             git: Some(Git { commit: "2".repeat(40), dirty: true }),
             toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
+            images: [("rust-v0.56".to_owned(), format!("sha256:{}", "3".repeat(64)))].into(),
             workers: 1,
             pinning: vec![Sides { dialer: vec![0, 1], listener: vec![2, 3] }],
             resumed_at: vec!["2026-11-08T14:40:00Z".to_owned()],

@@ -12,3 +12,4 @@ mod page;
 mod runs;
 mod schema;
 mod selection;
+mod snapshot;

@@ -13,7 +13,8 @@ use super::super::{Captured, CellOutcome, Error, Exit, Job, SideOutcome};
 use super::client::docker;
 use super::names::CellNames;
 use super::state::{Container, State};
-use super::{DockerEngine, DockerError, file};
+use super::{DockerEngine, DockerError, RedisId, file};
+use crate::results::Sides;
 
 /// A node asked to end has this many seconds before it is killed.
 const STOP_GRACE: &str = "2";
@@ -63,10 +64,17 @@ impl Ended {
     }
 }
 
-pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutcome, Error> {
+/// Runs a cell that meets at the run's `shared_redis`, or at one of its own, its sides on the processors
+/// `cpus`, or on any.
+pub(super) async fn run(
+    engine: &DockerEngine,
+    job: &Job<'_>,
+    shared_redis: Option<RedisId>,
+    cpus: Option<&Sides>,
+) -> Result<CellOutcome, Error> {
     let (began, clock) = (Instant::now(), OffsetDateTime::now_utc());
     let names = CellNames::of(job.cell, &engine.names);
-    let compose = write_file(engine, job, &names)?;
+    let compose = write_file(engine, job, &names, cpus)?;
     let mut guard = Guard { names, dropped: &engine.dropped, done: false };
     let names = &guard.names;
 
@@ -87,18 +95,18 @@ pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutc
     if let Ok(up) = up {
         up?;
     }
-    let redis = engine.names.redis();
     let read = async {
         match ended.first {
             First::NotUp => Ok(()),
             _ => read_all(&names.listener, &job.logs.listener).await,
         }
     };
-    let (states, ()) = tokio::try_join!(States::look(names, &redis), read)?;
+    let (states, ()) = tokio::try_join!(States::look(names, shared_redis.as_ref()), read)?;
     docker(["rm", "--force", "--volumes"]).args(names.containers()).text().await?;
     guard.done = true;
-    // A Redis that died is replaced before the next cell.
-    *engine.redis_up.lock().await = states.redis_up;
+    if let Some(redis) = shared_redis.filter(|_| !states.redis_up) {
+        engine.forget_redis(&redis).await;
+    }
 
     let mut outcome = states.outcome(&ended, clock, last_line(&log));
     outcome.stdout = ended.stdout;
@@ -109,11 +117,17 @@ pub(super) async fn run(engine: &DockerEngine, job: &Job<'_>) -> Result<CellOutc
     Ok(outcome)
 }
 
-fn write_file(engine: &DockerEngine, job: &Job<'_>, names: &CellNames) -> Result<PathBuf, Error> {
+fn write_file(
+    engine: &DockerEngine,
+    job: &Job<'_>,
+    names: &CellNames,
+    cpus: Option<&Sides>,
+) -> Result<PathBuf, Error> {
     let folder = job.folder.join("docker-compose");
     let path = folder.join(format!("{}-compose.yaml", job.cell.slug));
     let write = || {
-        let text = file::compose_file(job, &engine.names, names).map_err(std::io::Error::other)?;
+        let text =
+            file::compose_file(job, &engine.names, names, cpus).map_err(std::io::Error::other)?;
         fs::create_dir_all(&folder)?;
         fs::write(&path, text)
     };
@@ -123,6 +137,8 @@ fn write_file(engine: &DockerEngine, job: &Job<'_>, names: &CellNames) -> Result
 
 /// Waits for the end, `limit` at most, ends what is still there then, and reads what was printed.
 async fn watch(job: &Job<'_>, names: &CellNames, limit: Duration) -> Result<Ended, DockerError> {
+    // Only to be looked at while it goes on: what counts is read when all is there.
+    let live = docker(["logs", "--follow", &names.dialer]).watched(&job.logs.dialer)?;
     let dialer = docker(["wait", &names.dialer]).text();
     let listener = docker(["wait", &names.listener]).text();
     tokio::pin!(dialer);
@@ -141,6 +157,7 @@ async fn watch(job: &Job<'_>, names: &CellNames, limit: Duration) -> Result<Ende
     if dialer_stopped {
         stop(&names.dialer).await?;
     }
+    drop(live);
     // The dialer has ended: all that it printed is there, while its listener is still ending.
     let read = docker(["logs", &names.dialer]).captured(&job.logs.dialer, STDOUT_LIMIT);
     let (stdout, ()) = tokio::try_join!(read, stop(&names.listener))?;
@@ -157,7 +174,7 @@ async fn read_all(container: &str, log: &Path) -> Result<(), DockerError> {
     docker(["logs", container]).logged(log).await.map(drop)
 }
 
-/// The two sides as Docker saw them, and the run's Redis.
+/// The two sides as Docker saw them, and the Redis they shared with others.
 struct States {
     dialer: Option<State>,
     listener: Option<State>,
@@ -165,8 +182,9 @@ struct States {
 }
 
 impl States {
-    async fn look(names: &CellNames, redis: &str) -> Result<Self, DockerError> {
-        let text = docker(["container", "inspect", &names.dialer, &names.listener, redis])
+    async fn look(names: &CellNames, redis: Option<&RedisId>) -> Result<Self, DockerError> {
+        let text = docker(["container", "inspect", &names.dialer, &names.listener])
+            .args(redis)
             .whatever_status()
             .await?;
         let containers: Vec<Container> = serde_json::from_str(&text).map_err(|error| {
@@ -180,7 +198,8 @@ impl States {
         Ok(Self {
             dialer: find(&names.dialer),
             listener: find(&names.listener),
-            redis_up: find(redis).is_some_and(|state| state.running),
+            redis_up: redis
+                .is_some_and(|id| containers.iter().any(|one| one.id == *id && one.state.running)),
         })
     }
 

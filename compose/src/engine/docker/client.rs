@@ -142,6 +142,16 @@ impl Call {
         run().await.map_err(|source| call_error(self.name(), source))
     }
 
+    /// Starts it with its stderr in `log` and its stdout nowhere; dropped, it is killed.
+    pub(super) fn watched(self, log: &Path) -> Result<Group, Error> {
+        let run = || {
+            let mut command = self.command();
+            command.stdout(Stdio::null()).stderr(File::create(log)?);
+            Group::spawn(&mut command)
+        };
+        run().map_err(|source| call_error(self.name(), source))
+    }
+
     /// Starts it and lets it go its way: for where nobody can wait.
     pub(super) fn detached(self) {
         let mut command = std::process::Command::new(PROGRAM);
@@ -188,6 +198,18 @@ impl Call {
         let words = self.arguments.iter().map(|word| word.to_string_lossy());
         let words: Vec<_> = words.take_while(|word| !word.starts_with('-')).take(2).collect();
         words.join(" ")
+    }
+}
+
+/// Makes `<file>.gz` of `file`.
+pub(super) async fn compress(file: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Call { command: format!("save: gzip {}", file.display()), source };
+    let mut command = Command::new("gzip");
+    command.args(["--fast", "--force"]).arg(file).stdin(Stdio::null()).kill_on_drop(true);
+    let status = command.status().await.map_err(failed)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(failed(io::Error::other(status.to_string()))),
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::variables::{Rendezvous, variables};
 use super::names::{CellNames, RunNames};
 use crate::definitions::{ContainerOptions, Implementation};
 use crate::matrix::Cell;
+use crate::results::Sides;
 
 /// Where nodes of a run meet unless a definition asks for a Redis of its own.
 pub(super) const REDIS_PORT: u16 = 6379;
@@ -51,6 +52,9 @@ struct Service {
     tmpfs: Vec<&'static str>,
     cap_drop: [&'static str; 1],
     security_opt: [&'static str; 1],
+    /// The processors it runs on, `0,2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpuset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mem_limit: Option<String>,
     /// Memory and swap together: the same, so that a limit is one.
@@ -81,6 +85,7 @@ pub(super) fn compose_file(
     job: &Job<'_>,
     run: &RunNames,
     names: &CellNames,
+    cpus: Option<&Sides>,
 ) -> Result<String, serde_yaml::Error> {
     let own = own_redis(job);
     let host = if own { names.redis_host.clone() } else { run.redis_host().to_owned() };
@@ -97,6 +102,10 @@ pub(super) fn compose_file(
         let mut environment = implementation.env.clone();
         environment.extend(variables(role, job, &meet));
         let mut side = node(implementation, container, run, environment);
+        side.cpuset = cpus.map(|sides| match role {
+            Role::Dialer => list(&sides.dialer),
+            Role::Listener => list(&sides.listener),
+        });
         if own {
             side.depends_on.push("redis");
         }
@@ -119,6 +128,10 @@ pub(super) fn compose_file(
 pub(super) fn own_redis(job: &Job<'_>) -> bool {
     legacy::is_in(job.cell)
         || [job.cell.dialer, job.cell.listener].into_iter().any(|side| side.docker.own_redis)
+}
+
+fn list(cpus: &[usize]) -> String {
+    cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn node(
@@ -171,6 +184,7 @@ fn service(container: &str, run: &RunNames) -> Service {
         tmpfs: Vec::new(),
         cap_drop: ["ALL"],
         security_opt: ["no-new-privileges:true"],
+        cpuset: None,
         mem_limit: None,
         memswap_limit: None,
         // What `docker logs` reads, whatever the engine's default is.
@@ -196,6 +210,10 @@ mod tests {
     use crate::matrix;
 
     fn file_of(extra: &str) -> Value {
+        pinned(extra, None)
+    }
+
+    fn pinned(extra: &str, cpus: Option<&Sides>) -> Value {
         let text = format!(
             "implementations: [{{id: a, transports: [tcp], secureChannels: [tls], muxers: [yamux]{extra}}}]"
         );
@@ -217,7 +235,7 @@ mod tests {
         };
         let run = RunNames::new("0badcafe".to_owned(), Path::new("/c/0badcafe.lock"), "h");
         let names = CellNames::of(job.cell, &run);
-        serde_yaml::from_str(&compose_file(&job, &run, &names).unwrap()).unwrap()
+        serde_yaml::from_str(&compose_file(&job, &run, &names, cpus).unwrap()).unwrap()
     }
 
     #[test]
@@ -239,6 +257,15 @@ mod tests {
         assert_eq!(file["services"]["listener"]["environment"]["LISTENER_IP"], "0.0.0.0");
         assert_eq!(file["networks"]["run"]["name"], "perf-0badcafe");
         assert!(file["services"].get("redis").is_none());
+    }
+
+    #[test]
+    fn sides_may_be_bound_to_processors() {
+        let sides = Sides { dialer: vec![0, 2], listener: vec![1] };
+        let file = pinned("", Some(&sides));
+        assert_eq!(file["services"]["dialer"]["cpuset"], "0,2");
+        assert_eq!(file["services"]["listener"]["cpuset"], "1");
+        assert!(file_of("")["services"]["dialer"].get("cpuset").is_none());
     }
 
     #[test]

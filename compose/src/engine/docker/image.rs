@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Availability, Error};
+use super::super::Error;
 use super::client::{self, docker};
 use super::content;
 use crate::clock::Moment;
@@ -22,7 +22,7 @@ pub(super) fn name(id: &str) -> String {
 }
 
 /// Every name that the image of `implementation` is given: ours, and unified-testing's.
-fn names(implementation: &Implementation) -> Vec<String> {
+pub(super) fn names(implementation: &Implementation) -> Vec<String> {
     let id = implementation.id.to_lowercase();
     let mut names = vec![name(&id), format!("perf-implementations-{id}")];
     if implementation.is_baseline() {
@@ -72,48 +72,48 @@ struct Config {
     labels: Option<std::collections::BTreeMap<String, String>>,
 }
 
-/// Makes the image of `implementation` ready; what building prints goes to `log`.
+/// Makes the image of `implementation` ready; what building prints goes to `log`. Its id, or why it
+/// cannot be had.
 pub(super) async fn prepare(
     implementation: &Implementation,
     root: &Path,
     cache: &Path,
     anew: bool,
     log: &Path,
-) -> Result<Availability, Error> {
+) -> Result<Result<String, String>, Error> {
     let recipe = match recipe(implementation, root) {
         Ok(Some(recipe)) => recipe,
         Ok(None) => return Ok(found(implementation).await),
-        Err(reason) => return Ok(Availability::Unavailable(reason)),
+        Err(reason) => return Ok(Err(reason)),
     };
     let names = names(implementation);
     let current = inspect(&names[0]).await.filter(|image| !anew && image.is_of(&recipe.content));
-    if current.is_none() {
-        if !build(&recipe, &names, anew, log).await? {
-            return Ok(Availability::Unavailable(why(log)));
+    if let Some(image) = current {
+        for other in &names[1..] {
+            docker(["tag", &names[0], other]).text().await?;
         }
-        if let Some(image) = inspect(&names[0]).await {
-            record(cache, &implementation.id, image.id, recipe, names)?;
-        }
-        return Ok(Availability::Ready);
+        return Ok(Ok(image.id));
     }
-    for other in &names[1..] {
-        docker(["tag", &names[0], other]).text().await?;
+    if !build(&recipe, &names, anew, log).await? {
+        return Ok(Err(why(log)));
     }
-    Ok(Availability::Ready)
+    let Some(image) = inspect(&names[0]).await else {
+        return Ok(Err(format!("its image was built, and is not there: {}", names[0])));
+    };
+    record(cache, &implementation.id, image.id.clone(), recipe, names)?;
+    Ok(Ok(image.id))
 }
 
 /// An implementation without a recipe has to be there already, under any of its names.
-async fn found(implementation: &Implementation) -> Availability {
+async fn found(implementation: &Implementation) -> Result<String, String> {
     let names = names(implementation);
     for present in &names {
-        if inspect(present).await.is_none() {
-            continue;
-        }
+        let Some(image) = inspect(present).await else { continue };
         if *present == names[0] || docker(["tag", present, &names[0]]).text().await.is_ok() {
-            return Availability::Ready;
+            return Ok(image.id);
         }
     }
-    Availability::Unavailable(format!(
+    Err(format!(
         "its definition has no `source.dockerfile` to build it from, and there is no image {}",
         names.join(" or ")
     ))
@@ -130,6 +130,23 @@ fn dockerfile(source: &Source, root: &Path) -> Option<PathBuf> {
         // A browser's has no sources; of a runner's own folder, nothing says whose they are.
         SourceKind::Local | SourceKind::Browser => None,
     })
+}
+
+/// Saves the image that has `names`, those it has, as `<id>.tar.gz` in `folder`. An image that is not
+/// there, of an implementation that was unavailable, is left out.
+pub(super) async fn export(names: &[String], id: &str, folder: &Path) -> Result<(), client::Error> {
+    let mut present = Vec::new();
+    for name in names {
+        if inspect(name).await.is_some() {
+            present.push(name);
+        }
+    }
+    if present.is_empty() {
+        return Ok(());
+    }
+    let file = folder.join(format!("{id}.tar"));
+    docker(["save", "--output"]).args([&file]).args(present).text().await?;
+    client::compress(&file).await
 }
 
 /// Where an image is built from.

@@ -1,58 +1,13 @@
-//! What dead runs left, found by labels and removed; and the lock by which a run shows that it lives.
+//! What dead runs left, found by labels and removed.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::client::{Error, docker};
 use super::names::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
-
-/// A lock that is held until it is dropped, or until its process is gone, however it went.
-#[derive(Debug)]
-pub(super) struct RunLock {
-    path: PathBuf,
-    /// Locked for as long as it is open.
-    _file: File,
-}
-
-impl RunLock {
-    /// Takes the lock `id` in `folder`, which is made where it is absent.
-    pub(super) fn take(folder: &Path, id: &str) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let path = fs::canonicalize(folder)?.join(format!("{id}.lock"));
-        let file = File::options().create_new(true).write(true).open(&path)?;
-        file.lock()?;
-        Ok(Self { path, _file: file })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for RunLock {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "the lock stays");
-        }
-    }
-}
-
-/// Whether the run that locked `path` has ended. In doubt it has not.
-fn is_dead(path: &Path) -> bool {
-    match File::open(path) {
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-        // Shared, so that two that look at once do not take each other for the run.
-        Ok(file) => !matches!(
-            file.try_lock_shared(),
-            Err(TryLockError::WouldBlock | TryLockError::Error(_))
-        ),
-    }
-}
+use crate::lock::is_dead;
 
 /// Something that carries a run's labels.
 #[derive(Debug)]
@@ -83,24 +38,14 @@ pub(super) async fn sweep(host: &str) -> Result<(), Error> {
     };
     let (containers, networks) =
         tokio::try_join!(list(&["ps", "--all"]), list(&["network", "ls"]))?;
-    let mut locks = BTreeSet::new();
-    let mut dead = |text: &str| -> Vec<String> {
+    let dead = |text: &str| -> Vec<String> {
         let found = text.lines().filter_map(|line| Found::parse(line, host));
-        let dead = found.filter(|found| is_dead(&found.lock));
-        dead.map(|found| {
-            locks.insert(found.lock);
-            found.id
-        })
-        .collect()
+        found.filter(|found| is_dead(&found.lock)).map(|found| found.id).collect()
     };
     let (containers, networks) = (dead(&containers), dead(&networks));
     remove_containers(&containers).await?;
     for network in networks {
         remove_network(&network).await?;
-    }
-    for lock in locks {
-        // Nothing points to it any more; that it was not there is fine.
-        let _: io::Result<()> = fs::remove_file(lock);
     }
     Ok(())
 }
@@ -166,18 +111,6 @@ async fn persist<F: Future<Output = Result<String, Error>>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lock_tells_whether_its_run_lives() {
-        let folder = tempfile::tempdir().unwrap();
-        let lock = RunLock::take(&folder.path().join("locks"), "x").unwrap();
-        let path = lock.path().to_owned();
-        assert!(!is_dead(&path));
-        drop(lock);
-        assert!(!path.exists() && is_dead(&path));
-        fs::write(&path, "").unwrap();
-        assert!(is_dead(&path), "a killed run leaves a file that nobody holds");
-    }
 
     #[test]
     fn what_belongs_to_another_machine_is_not_judged() {

@@ -12,7 +12,9 @@ mod leftovers;
 mod names;
 mod state;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -22,8 +24,8 @@ use tokio::time::{Instant, sleep};
 pub use client::Error as DockerError;
 
 use self::client::docker;
-use self::leftovers::RunLock;
 use self::names::RunNames;
+use super::pin::{Pinning, Slots};
 use super::{Availability, CellOutcome, Engine, Error, Job};
 use crate::definitions::Implementation;
 
@@ -33,47 +35,48 @@ pub struct DockerEngine {
     root: PathBuf,
     cache: PathBuf,
     names: RunNames,
-    /// Whether the run's Redis is up; held while it is brought up again.
-    redis_up: Mutex<bool>,
+    /// The run's Redis, where it is up; held while it is brought up again.
+    redis: Mutex<Option<RedisId>>,
     /// Whether a cell was dropped: Docker may still be at work for it.
     dropped: AtomicBool,
     /// Whether images are built from nothing, whatever there is.
     anew: bool,
-    _lock: RunLock,
+    /// The images that cells run, by implementation.
+    images: std::sync::Mutex<BTreeMap<String, String>>,
+    slots: Slots,
 }
+
+/// The id of a container.
+type RedisId = String;
 
 /// A Redis that does not answer by then never will.
 const REDIS_PATIENCE: Duration = Duration::from_secs(15);
 
 impl DockerEngine {
     /// An engine for implementations whose paths are relative to `root`; `cache` keeps what it
-    /// knows of images, and its lock. Removes what dead runs left.
+    /// knows of images. Removes what dead runs left.
     pub async fn start(root: PathBuf, cache: PathBuf) -> Result<Self, Error> {
         let host = nix::sys::utsname::uname()
             .map(|name| name.nodename().to_string_lossy().into_owned())
             .unwrap_or_default();
         tokio::try_join!(check_engine(), check_compose())?;
         leftovers::sweep(&host).await?;
-        let id = new_id();
-        let locks = cache.join("locks");
-        let lock =
-            RunLock::take(&locks, &id).map_err(|source| Error::Log { path: locks, source })?;
-        let names = RunNames::new(id, lock.path(), &host);
-        let engine = Self {
+        Ok(Self {
             root,
             cache,
-            names,
-            redis_up: Mutex::new(false),
+            names: RunNames::new(new_id(), Path::new(""), &host),
+            redis: Mutex::new(None),
             dropped: AtomicBool::new(false),
             anew: false,
-            _lock: lock,
-        };
-        if let Err(error) = engine.set_up().await {
-            // The first error is the one that tells; what this leaves, the next run removes.
-            let _: Result<(), _> = engine.remove_all().await;
-            return Err(error.into());
-        }
-        Ok(engine)
+            images: std::sync::Mutex::default(),
+            slots: Slots::default(),
+        })
+    }
+
+    /// The same, with each side of a cell bound to processors of its own.
+    #[must_use]
+    pub fn pinned(self, pinning: Pinning) -> Self {
+        Self { slots: Slots::new(pinning), ..self }
     }
 
     /// The same, building every image from nothing.
@@ -85,25 +88,35 @@ impl DockerEngine {
     async fn set_up(&self) -> Result<(), DockerError> {
         let labels = self.names.label_arguments();
         docker(["network", "create"]).args(labels).args([self.names.network()]).text().await?;
-        self.ensure_redis().await
+        self.ensure_redis().await.map(drop)
     }
 
     /// Brings the run's Redis up where it is not, or is not any more.
-    async fn ensure_redis(&self) -> Result<(), DockerError> {
-        let mut up = self.redis_up.lock().await;
-        if !*up {
-            let name = self.names.redis();
-            // What is left of one that died has its name.
-            docker(["rm", "--force", "--volumes", &name]).text().await?;
-            self.start_redis(&name).await?;
-            *up = true;
+    async fn ensure_redis(&self) -> Result<RedisId, DockerError> {
+        let mut known = self.redis.lock().await;
+        if let Some(id) = &*known {
+            return Ok(id.clone());
         }
-        Ok(())
+        let name = self.names.redis();
+        // What is left of one that died has its name.
+        docker(["rm", "--force", "--volumes", &name]).text().await?;
+        let id = self.start_redis(&name).await?;
+        *known = Some(id.clone());
+        Ok(id)
     }
 
-    async fn start_redis(&self, name: &str) -> Result<(), DockerError> {
+    /// Takes note that the Redis `id` is no more: the next cell has another. One that took its place
+    /// meanwhile, for a cell beside, is none of it.
+    async fn forget_redis(&self, id: &RedisId) {
+        let mut known = self.redis.lock().await;
+        if known.as_ref() == Some(id) {
+            *known = None;
+        }
+    }
+
+    async fn start_redis(&self, name: &str) -> Result<RedisId, DockerError> {
         let network = self.names.network();
-        docker(["run", "--detach", "--name", name, "--network", &network])
+        let id = docker(["run", "--detach", "--name", name, "--network", &network])
             .args(["--network-alias", self.names.redis_host(), "--init", "--read-only"])
             .args(["--user", file::NOBODY, "--cap-drop", "ALL"])
             .args(["--security-opt", "no-new-privileges:true", "--log-driver", "json-file"])
@@ -118,7 +131,7 @@ impl DockerEngine {
         loop {
             let answer = docker(["exec", name, "redis-cli", "ping"]).text().await;
             match answer {
-                Ok(answer) if answer.trim() == "PONG" => return Ok(()),
+                Ok(answer) if answer.trim() == "PONG" => return Ok(id.trim().to_owned()),
                 Err(error) if Instant::now() > deadline => return Err(error),
                 _ => sleep(Duration::from_millis(50)).await,
             }
@@ -136,24 +149,56 @@ impl Engine for DockerEngine {
         "docker"
     }
 
+    async fn begin(&mut self, lock: &Path) -> Result<(), Error> {
+        self.names.locked_by(lock);
+        Ok(self.set_up().await?)
+    }
+
     async fn prepare(
         &self,
         implementation: &Implementation,
         log: &Path,
     ) -> Result<Availability, Error> {
-        image::prepare(implementation, &self.root, &self.cache, self.anew, log).await
+        let prepared =
+            image::prepare(implementation, &self.root, &self.cache, self.anew, log).await?;
+        Ok(match prepared {
+            Ok(image) => {
+                let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+                images.insert(implementation.id.clone(), image);
+                Availability::Ready
+            }
+            Err(reason) => Availability::Unavailable(reason),
+        })
+    }
+
+    fn images(&self) -> BTreeMap<String, String> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn run_cell(&self, job: &Job<'_>) -> Result<CellOutcome, Error> {
-        if !file::own_redis(job) {
-            self.ensure_redis().await?;
-        }
-        cell::run(self, job).await
+        let redis = match file::own_redis(job) {
+            true => None,
+            false => Some(self.ensure_redis().await?),
+        };
+        let slot = self.slots.take();
+        cell::run(self, job, redis, slot.as_ref().map(|slot| &slot.sides)).await
     }
 
     async fn clean_up(self) -> Result<(), Error> {
         Ok(self.remove_all().await?)
     }
+}
+
+/// Saves the images that cells of `implementations` take into files of `folder`, each as `docker load`
+/// takes it.
+pub async fn export_images(
+    implementations: &[&Implementation],
+    folder: &Path,
+) -> Result<(), Error> {
+    for implementation in implementations {
+        image::export(&image::names(implementation), &implementation.id, folder).await?;
+    }
+    Ok(image::export(&[file::REDIS_IMAGE.to_owned()], "redis", folder).await?)
 }
 
 /// Why `implementation`'s image cannot be built from what is in `root`, as far as that shows without

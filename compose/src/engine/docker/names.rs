@@ -20,8 +20,14 @@ pub(super) struct RunNames {
 }
 
 impl RunNames {
+    /// Names of the run `id` on the machine `host`, which shows by `lock` that it lives.
     pub(super) fn new(id: String, lock: &Path, host: &str) -> Self {
         Self { id, lock: lock.to_string_lossy().into_owned(), host: host.to_owned() }
+    }
+
+    /// The same, of a run that has its lock since.
+    pub(super) fn locked_by(&mut self, lock: &Path) {
+        self.lock = lock.to_string_lossy().into_owned();
     }
 
     pub(super) fn network(&self) -> String {

@@ -10,6 +10,7 @@ use super::super::Exit;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Container {
+    pub(super) id: String,
     /// With a slash in front.
     pub(super) name: String,
     pub(super) state: State,
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     fn state(text: &str) -> State {
-        let container = format!("{{\"Name\": \"/x\", \"State\": {text}}}");
+        let container = format!("{{\"Id\": \"0\", \"Name\": \"/x\", \"State\": {text}}}");
         serde_json::from_str::<Container>(&container).unwrap().state
     }
 
