@@ -31,9 +31,10 @@ func NewRedis(url string) (*Redis, error) {
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	options.PoolSize = 1
-	redis.SetLogger(silent{})
 	return &Redis{client: redis.NewClient(options)}, nil
 }
+
+func init() { redis.SetLogger(silent{}) }
 
 // silent keeps the client's own log off stderr: every error it has is returned as well.
 type silent struct{}
