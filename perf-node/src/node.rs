@@ -108,6 +108,7 @@ impl PerfNode {
             // What libp2p-swarm does unless told otherwise, and it is not.
             negotiation: Some("v1"),
             extra,
+            ..Details::default()
         };
         Ok(PerfConnection::drive(swarm, streams, details))
     }
