@@ -20,6 +20,8 @@ pub struct Source {
     pub dockerfile: Option<PathBuf>,
     /// What an image's build sees, relative to the sources; `None`: all of them.
     pub build_context: Option<PathBuf>,
+    /// The Dockerfile's stage that is the image; `None`: the last.
+    pub build_target: Option<String>,
     /// `owner/name` on GitHub.
     pub repo: Option<String>,
     /// Of that repository.
@@ -68,6 +70,7 @@ impl Default for Source {
             path: here(),
             dockerfile: None,
             build_context: None,
+            build_target: None,
             repo: None,
             commit: None,
             requires_submodules: false,

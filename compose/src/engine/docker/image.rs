@@ -37,6 +37,8 @@ struct Recipe {
     context: String,
     /// Relative to the context.
     dockerfile: PathBuf,
+    /// The stage that is the image; `None`: the last.
+    target: Option<String>,
     /// What it is made of.
     content: String,
 }
@@ -55,6 +57,8 @@ struct Record {
 struct Origin {
     context: String,
     dockerfile: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     content: String,
 }
 
@@ -143,6 +147,12 @@ fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>
             "its image is built from `buildContext`, which this runner cannot yet".to_owned()
         );
     }
+    let target = source.build_target.clone();
+    // The stage is part of what an image is made of.
+    let with_target = |content: String| match &target {
+        Some(target) => content::of_text(&format!("{content} {target}")),
+        None => content,
+    };
     match source.kind {
         SourceKind::Local => {
             let context = root.join(&source.path);
@@ -155,7 +165,8 @@ fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>
             Ok(Some(Recipe {
                 context: context.to_string_lossy().into_owned(),
                 dockerfile,
-                content,
+                content: with_target(content),
+                target,
             }))
         }
         SourceKind::Github => {
@@ -166,7 +177,8 @@ fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>
             let below = if below == "." { String::new() } else { format!(":{below}") };
             let context = format!("https://github.com/{repo}.git#{commit}{below}");
             let content = content::of_text(&format!("{context} {}", dockerfile.display()));
-            Ok(Some(Recipe { context, dockerfile, content }))
+            let content = with_target(content);
+            Ok(Some(Recipe { context, dockerfile, target, content }))
         }
         SourceKind::Browser => {
             Err("its source is a browser, which this runner does not start".to_owned())
@@ -180,12 +192,13 @@ async fn build(
     anew: bool,
     log: &Path,
 ) -> Result<bool, client::Error> {
-    let Recipe { context, dockerfile, content } = recipe;
+    let Recipe { context, dockerfile, target, content } = recipe;
     let folder = Path::new(context);
     let dockerfile = if folder.is_dir() { folder.join(dockerfile) } else { dockerfile.clone() };
     docker(["build", "--label", &format!("{CONTENT_LABEL}={content}")])
         .args(anew.then_some("--no-cache"))
         .args(["--file".into(), dockerfile.into_os_string()])
+        .args(target.iter().flat_map(|stage| ["--target", stage]))
         .args(names.iter().flat_map(|name| ["--tag", name]))
         .args([context])
         .logged(log)
@@ -218,11 +231,11 @@ fn record(
     recipe: Recipe,
     names: Vec<String>,
 ) -> Result<(), Error> {
-    let Recipe { context, dockerfile, content } = recipe;
+    let Recipe { context, dockerfile, target, content } = recipe;
     let record = Record {
         id: image,
         built_at: Moment::now().rfc3339(),
-        from: Origin { context, dockerfile, content },
+        from: Origin { context, dockerfile, target, content },
         names,
     };
     let folder = cache.join("images").join(id);
