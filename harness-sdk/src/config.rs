@@ -99,6 +99,16 @@ impl Settings {
         settings
     }
 
+    /// Reads a node's own variables from the environment as well.
+    #[must_use]
+    pub fn with_variables(mut self, variables: &[&Variable]) -> Self {
+        let from_env = |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+        for variable in variables {
+            self.insert(variable, variable.name.to_owned(), from_env(variable.name));
+        }
+        self
+    }
+
     /// A flag's value, which wins over the variable's; `None`: the flag was not given.
     #[must_use]
     pub fn with_flag(mut self, variable: &Variable, value: Option<String>) -> Self {
@@ -147,8 +157,9 @@ impl Settings {
         }
     }
 
-    /// Reads `variable` with `parse`, which answers `None` to what it does not accept.
-    fn read<T>(
+    /// Reads `variable` with `parse`, which answers `None` to what it does not accept; `None`: it
+    /// is absent.
+    pub fn read<T>(
         &self,
         variable: &Variable,
         parse: impl FnOnce(&str) -> Option<T>,

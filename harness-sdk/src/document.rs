@@ -94,6 +94,9 @@ pub struct NodeInfo {
     pub cpu_seconds: f64,
     /// Largest resident set of this process so far.
     pub peak_rss_bytes: u64,
+    /// Who timed and counted, where that was a foreign tool and not the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// What else the node tells.
     #[serde(default, flatten)]
     pub extra: BTreeMap<String, String>,
@@ -108,6 +111,9 @@ pub struct StackInfo {
     /// How streams agree on their protocol, where they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negotiation: Option<String>,
+    /// What else was negotiated: a version of HTTP, a cipher.
+    #[serde(default, flatten)]
+    pub extra: BTreeMap<String, String>,
 }
 
 /// Milliseconds by phase.
@@ -227,6 +233,8 @@ impl NodeInfo {
             entries.extend(muxer.map(|value| ("muxer", value.to_string())));
             entries.push(("profile", profile.to_string()));
             entries.extend(info.negotiation.clone().map(|value| ("negotiation", value)));
+            let extra = info.extra.iter();
+            entries.extend(extra.map(|(name, value)| (name.as_str(), quoted_if_needed(value))));
             line(out, "  ", "stack", &mapping(entries));
         }
         let mut phases: Vec<(&str, String)> = Vec::new();
@@ -254,6 +262,9 @@ impl NodeInfo {
         }
         line(out, "  ", "cpu_seconds", &significant(self.cpu_seconds));
         line(out, "  ", "peak_rss_bytes", &self.peak_rss_bytes.to_string());
+        if let Some(clock) = &self.clock {
+            line(out, "  ", "clock", &quoted_if_needed(clock));
+        }
         for (name, value) in &self.extra {
             line(out, "  ", name, &quoted_if_needed(value));
         }
@@ -384,7 +395,11 @@ mod tests {
             node: Some(NodeInfo {
                 name: "perf-node".into(),
                 version: "0.1.0".into(),
-                stack: Some(StackInfo { stack, negotiation: Some("v1".into()) }),
+                stack: Some(StackInfo {
+                    stack,
+                    negotiation: Some("v1".into()),
+                    extra: [("http".to_owned(), "1.1".to_owned())].into(),
+                }),
                 phases_ms: Phases {
                     stream_open: Some(percentiles),
                     exchange: Some(percentiles),
@@ -400,6 +415,7 @@ mod tests {
                 }),
                 cpu_seconds: 12.3,
                 peak_rss_bytes: 31_457_280,
+                clock: Some("iperf 3.12".to_owned()),
                 extra: [("peer_agent".to_owned(), "go: libp2p".to_owned())].into(),
             }),
             failure: Some(FailureInfo {
@@ -442,11 +458,12 @@ latency:
 node:
   name: perf-node
   version: 0.1.0
-  stack: {transport: tcp, secure_channel: noise, muxer: yamux, profile: stock, negotiation: v1}
+  stack: {transport: tcp, secure_channel: noise, muxer: yamux, profile: stock, negotiation: v1, http: "1.1"}
   phases_ms: {dial: 0.1, security: 1.2, muxer: 0.3, stream_open: {p50: 0.1, p99: null}, exchange: {p50: 0.1, p99: null}}
   latency_percentiles_ms: {p50: 0.2, p90: 0.3, p95: 0.3, p99: null}
   cpu_seconds: 12.3
   peak_rss_bytes: 31457280
+  clock: iperf 3.12
   peer_agent: "go: libp2p"
 failure:
   class: transfer

@@ -33,10 +33,12 @@
 //! }
 //! ```
 //!
-//! `examples/tcp_perf.rs` is a complete node in under 100 lines. The contract itself, with every
-//! variable and exit status, is the repository's `docs/contract.md`.
+//! `impls/template` in the repository is a complete node in under 100 lines, `docs/adding-an-implementation.md`
+//! the way to one of your own, and `docs/contract.md` the contract itself, with every variable and
+//! exit status.
 //!
-//! Nothing here knows libp2p: an HTTPS or raw QUIC baseline is written with it as well.
+//! Nothing here knows libp2p: the https and iperf baselines (`impls/https`, `impls/iperf`) are
+//! written with it as well.
 
 pub mod address;
 pub mod config;
@@ -58,6 +60,7 @@ mod stack;
 pub mod stall;
 pub mod stats;
 mod usage;
+mod watched;
 
 pub use config::{Config, Role, Settings};
 pub use document::Document;
@@ -68,3 +71,4 @@ pub use life_cycle::{
 pub use meter::Meter;
 pub use node::{Connection, Details, Listener, Node, Shutdown, ShutdownHandle};
 pub use stack::{Muxer, Profile, SecureChannel, Stack, Transport};
+pub use watched::Watched;

@@ -52,7 +52,7 @@ pub enum Format {
 }
 
 /// A whole node in contract mode, on a multi-threaded tokio runtime: what `fn main` returns.
-pub fn main(node: impl Node) -> ExitCode {
+pub fn main(mut node: impl Node) -> ExitCode {
     panics::remember();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -61,8 +61,10 @@ pub fn main(node: impl Node) -> ExitCode {
             return exit(&Outcome::from_result(Err(failure)), Format::Yaml);
         }
     };
-    let settings = Settings::from_env();
-    let outcome = match Config::from_contract(&settings) {
+    let settings = Settings::from_env().with_variables(node.variables());
+    let configured = Config::from_contract(&settings)
+        .and_then(|config| node.configure(&settings).map(|()| config));
+    let outcome = match configured {
         Ok(config) => runtime.block_on(run(Arc::new(node), config)),
         Err(invalid) => Outcome::refused(&node, settings.role(), invalid.into()),
     };
@@ -74,7 +76,7 @@ pub fn main(node: impl Node) -> ExitCode {
 
 /// Contract mode: listens or dials as configured, meeting the other side through Redis.
 pub async fn run<N: Node>(node: Arc<N>, config: Config) -> Outcome {
-    logging::init(config.debug);
+    logging::init::<N>(config.debug);
     match config.role {
         Role::Listener => {
             let listening = async move { listen(node.as_ref(), &config, &Announce::Redis).await };
@@ -91,7 +93,7 @@ pub async fn listen_by_hand<N: Node>(
     config: Config,
     hint: impl Fn(&str) -> String + Send + Sync + 'static,
 ) -> Outcome {
-    logging::init(config.debug);
+    logging::init::<N>(config.debug);
     let announce = Announce::Stdout(Box::new(hint));
     let listening = async move { listen(node.as_ref(), &config, &announce).await };
     Outcome::from_result(contain(listening).await)
@@ -99,7 +101,7 @@ pub async fn listen_by_hand<N: Node>(
 
 /// By hand: dials `address` once and measures.
 pub async fn dial_by_hand<N: Node>(node: Arc<N>, config: Config, address: String) -> Outcome {
-    logging::init(config.debug);
+    logging::init::<N>(config.debug);
     dial(node, config, Some(address)).await
 }
 
@@ -109,7 +111,7 @@ pub async fn work_by_hand<N: Node>(
     config: Config,
     work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) -> Outcome {
-    logging::init(config.debug);
+    logging::init::<N>(config.debug);
     let working = async move {
         let mut signals = catch_signals()?;
         check_stack(node.as_ref(), &config)?;

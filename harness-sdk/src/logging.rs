@@ -6,10 +6,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Sends `tracing` to stderr: what a user wants to see, or with `debug` what a developer does.
-/// The libraries below stay quiet unless something is wrong, debugged or not loud enough to slow a
-/// transfer. A second call does nothing.
-pub(crate) fn init(debug: bool) {
+/// Sends `tracing` to stderr: what a user wants to see, or with `debug` what a developer does, of
+/// this crate and of the one that defines the node `N`. The libraries below stay quiet unless
+/// something is wrong, debugged or not loud enough to slow a transfer. A second call does nothing.
+pub(crate) fn init<N>(debug: bool) {
     let (ours, others) = match debug {
         true => (LevelFilter::DEBUG, LevelFilter::INFO),
         false => (LevelFilter::INFO, LevelFilter::ERROR),
@@ -17,8 +17,7 @@ pub(crate) fn init(debug: bool) {
     let filter = Targets::new()
         .with_default(others)
         .with_target("harness_sdk", ours)
-        .with_target("perf_node", ours)
-        .with_target("perf_protocol", ours);
+        .with_target(crate_of::<N>(), ours);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -27,4 +26,9 @@ pub(crate) fn init(debug: bool) {
         .compact();
     // An error means that a subscriber is there already: the embedding program's, which wins.
     let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+}
+
+/// The crate that defines `N`: a type's name begins with it.
+fn crate_of<N>() -> &'static str {
+    std::any::type_name::<N>().split("::").next().unwrap_or_default()
 }

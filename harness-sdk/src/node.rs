@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::{BoxError, Config, Meter, Stack};
+use crate::config::{Config, Invalid, Settings, Variable};
+use crate::{BoxError, Meter, Stack};
 
 /// An implementation under test: how it listens and how it dials.
 ///
@@ -28,6 +29,19 @@ pub trait Node: Send + Sync + 'static {
     /// Whether the node can measure `stack`; the error is the reason why not, for the user.
     /// The process then ends with status 127 before anything else is tried.
     fn speaks(&self, stack: &Stack) -> Result<(), String>;
+
+    /// Variables of the node's own, beside the contract's, for [`configure`](Self::configure) to
+    /// read. Give them names that begin with `PERF_`.
+    fn variables(&self) -> &'static [&'static Variable] {
+        &[]
+    }
+
+    /// Takes what the node's own [`variables`](Self::variables) say, in both roles and before
+    /// anything else is done ([`Settings::read`]). An error ends the process with status 2; it
+    /// names the variable, the value and what is accepted.
+    fn configure(&mut self, _settings: &Settings) -> Result<(), Invalid> {
+        Ok(())
+    }
 
     /// Binds `config.ip` and `config.port` (0: any free one). Must not return before the socket
     /// accepts: the address is published next.
@@ -103,6 +117,12 @@ pub struct Details {
     pub phases: Vec<(&'static str, Duration)>,
     /// How streams agree on their protocol, where they do: `v1`, `lazy`.
     pub negotiation: Option<&'static str>,
+    /// What else was negotiated that belongs to the stack, as `name: value` in `node.stack`: a
+    /// version of HTTP, a cipher.
+    pub stack: Vec<(&'static str, String)>,
+    /// Who timed and counted where that was not the SDK, with the version: see
+    /// [`Meter::measured_elsewhere`]. Printed as `clock` under `node:`.
+    pub foreign_clock: Option<String>,
     /// Anything else worth recording, as `name: value` under `node:`.
     pub extra: Vec<(&'static str, String)>,
 }

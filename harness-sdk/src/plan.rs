@@ -1,12 +1,11 @@
 //! The iteration plan: what a dialer measures, in which order, and what remains when it breaks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::failure::{Class, Failure, Phase};
-use crate::meter::Meter;
+use crate::meter::{Meter, Moved};
 use crate::node::Connection;
 use crate::stall;
 use crate::stats::{Percentiles, gbps};
@@ -76,7 +75,7 @@ pub struct Current {
     /// The iteration under way, from 1; `None` during warm-up.
     pub iteration: Option<u64>,
     /// Counts the request under way.
-    pub meter: Arc<Meter>,
+    pub meter: Meter,
 }
 
 /// The unit of a section's samples.
@@ -128,7 +127,7 @@ impl<C: Connection> Runner<'_, C> {
         self.measurements.current = Some(Current {
             samples: Samples { phase, values: Vec::new() },
             iteration: None,
-            meter: Arc::new(Meter::start()),
+            meter: Meter::start(),
         });
         for _ in 0..warmup {
             self.iteration(phase, amount).await?;
@@ -154,10 +153,11 @@ impl<C: Connection> Runner<'_, C> {
 
     /// One iteration's sample, in the section's unit.
     async fn iteration(&mut self, phase: Phase, amount: Amount) -> Result<f64, Failure> {
-        let (bytes, time) = match amount {
-            Amount::Bytes(bytes) => (bytes, self.request(phase, bytes).await?),
+        let moved = match amount {
+            Amount::Bytes(bytes) => self.request(phase, bytes).await?,
             Amount::Duration(duration) => self.requests_for(phase, duration).await?,
         };
+        let Moved { bytes, time } = moved;
         if phase == Phase::Latency {
             return Ok(time.as_secs_f64() * 1e3);
         }
@@ -165,32 +165,32 @@ impl<C: Connection> Runner<'_, C> {
     }
 
     /// Back-to-back requests for about `duration`: how many bytes, in what time.
-    async fn requests_for(
-        &mut self,
-        phase: Phase,
-        duration: Duration,
-    ) -> Result<(u64, Duration), Failure> {
+    async fn requests_for(&mut self, phase: Phase, duration: Duration) -> Result<Moved, Failure> {
         let start = Instant::now();
-        let mut total = 0;
+        let (mut total, mut in_requests) = (0, Duration::ZERO);
         let mut size = SMALLEST_REQUEST;
         loop {
-            self.request(phase, size).await?;
-            total += size;
+            let Moved { bytes, time } = self.request(phase, size).await?;
+            (total, in_requests) = (total + bytes, in_requests + time);
             let elapsed = start.elapsed();
             if elapsed >= duration {
-                return Ok((total, elapsed));
+                // What passes between our own requests counts; what a foreign tool spends around
+                // its measurement is not part of it.
+                let foreign = self.connection.details().foreign_clock.is_some();
+                let time = if foreign { in_requests } else { elapsed };
+                return Ok(Moved { bytes: total, time });
             }
             size = next_request(total, elapsed, duration - elapsed);
         }
     }
 
     /// One request: timed around the call, watched for stalls, its count checked.
-    async fn request(&mut self, phase: Phase, bytes: u64) -> Result<Duration, Failure> {
-        let meter = Arc::new(Meter::start());
+    async fn request(&mut self, phase: Phase, bytes: u64) -> Result<Moved, Failure> {
+        let meter = Meter::start();
         if let Some(current) = &mut self.measurements.current {
-            current.meter = Arc::clone(&meter);
+            current.meter = meter.clone();
         }
-        let (connection, counted) = (self.connection, meter.as_ref());
+        let (connection, counted) = (self.connection, &meter);
         // On the heap: an implementer's future may hold a large buffer, and this one holds three.
         let request = Box::pin(async {
             let result = match phase {
@@ -204,12 +204,24 @@ impl<C: Connection> Runner<'_, C> {
             .await
             .map_err(|stalled| Failure::new(Class::Transfer, phase, stalled.to_string()))?;
         result.map_err(|error| Failure::from_error(phase, error))?;
+        if let Some(moved) = meter.elsewhere() {
+            return self.believe(phase, moved);
+        }
         check_counts(phase, bytes, &meter)?;
         let reported = self.measurements.current.as_ref().is_some_and(|c| c.iteration.is_some());
         if phase == Phase::Latency && reported {
             self.measurements.record_latency(elapsed, meter.time_to_open());
         }
-        Ok(elapsed)
+        Ok(Moved { bytes, time: elapsed })
+    }
+
+    /// What a foreign tool measured, if the document will say whose word it is.
+    fn believe(&self, phase: Phase, moved: Moved) -> Result<Moved, Failure> {
+        if self.connection.details().foreign_clock.is_some() {
+            return Ok(moved);
+        }
+        let message = "a measurement that is not the SDK's, and no `foreign_clock` to name its own";
+        Err(Failure::new(Class::Internal, phase, message))
     }
 }
 

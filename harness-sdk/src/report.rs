@@ -62,6 +62,12 @@ impl Report<'_> {
             stack: self.stack.map(|stack| StackInfo {
                 stack,
                 negotiation: self.details.negotiation.map(str::to_owned),
+                extra: self
+                    .details
+                    .stack
+                    .iter()
+                    .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                    .collect(),
             }),
             phases_ms: Phases {
                 stream_open: of_phase(&measurements.stream_open),
@@ -76,6 +82,7 @@ impl Report<'_> {
             }),
             cpu_seconds: round(usage.cpu_seconds),
             peak_rss_bytes: usage.peak_rss_bytes,
+            clock: self.details.foreign_clock.clone(),
             extra: self.details.extra.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::meter::Meter;
+use crate::watched::Watched;
 
 /// No byte moved for as long as the stall limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +53,21 @@ pub async fn guard<T>(
     }
 }
 
+/// Serves `stream` as long as a byte moves on it, either way, at least every `limit`: for a listener,
+/// whose peer may be gone without a word. Where none does, the stream is dropped.
+pub async fn until_silent<S, F: Future>(
+    stream: S,
+    limit: Duration,
+    serve: impl FnOnce(Watched<S>) -> F,
+) -> Result<F::Output, Stalled> {
+    let meter = Meter::start();
+    guard(&meter, limit, serve(Watched::new(stream, meter.clone()))).await
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(30);
@@ -86,5 +100,25 @@ mod tests {
             elapsed >= LIMIT + Duration::from_secs(10)
                 && elapsed <= LIMIT + Duration::from_secs(13)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_served_until_it_is_silent() {
+        let (mut peer, stream) = tokio::io::duplex(4);
+        let serving = until_silent(stream, LIMIT, async |mut stream| {
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        });
+        let talking = async {
+            for _ in 0..3 {
+                tokio::time::sleep(Duration::from_secs(29)).await;
+                peer.write_all(b"word").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let stalled = tokio::select! {
+            served = serving => served.unwrap_err(),
+            () = talking => unreachable!(),
+        };
+        assert_eq!(stalled, Stalled { limit: LIMIT, sent: 0, received: 12 });
     }
 }

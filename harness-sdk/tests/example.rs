@@ -22,7 +22,7 @@ on_both_backends!(
     a_stopped_dialer_keeps_what_it_measured,
 );
 
-const SOURCE: &str = include_str!("../examples/tcp_perf.rs");
+const SOURCE: &str = include_str!("../../impls/template/src/main.rs");
 
 #[test]
 fn it_stays_short() {

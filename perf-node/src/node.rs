@@ -131,6 +131,7 @@ impl PerfNode {
                 Version::V1Lazy => "lazy",
             }),
             extra,
+            ..Details::default()
         };
         Ok(PerfConnection::drive(swarm, streams, details))
     }

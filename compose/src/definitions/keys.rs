@@ -39,6 +39,7 @@ const SOURCE: &[&str] = &[
     "commit",
     "dockerfile",
     "buildContext",
+    "buildTarget",
     "requiresSubmodules",
     "baseImage",
     "browser",

@@ -21,6 +21,8 @@ pub struct Source {
     /// What an image's build sees, relative to the sources (of a repository, to its root); `None`: the
     /// sources.
     pub build_context: Option<PathBuf>,
+    /// The Dockerfile's stage that is the image; `None`: the last.
+    pub build_target: Option<String>,
     /// `owner/name` on GitHub.
     pub repo: Option<String>,
     /// Of that repository.
@@ -69,6 +71,7 @@ impl Default for Source {
             path: here(),
             dockerfile: None,
             build_context: None,
+            build_target: None,
             repo: None,
             commit: None,
             requires_submodules: false,

@@ -37,6 +37,8 @@ struct Recipe {
     context: String,
     /// Absolute, or relative to the repository's.
     dockerfile: PathBuf,
+    /// The stage that is the image; `None`: the last.
+    target: Option<String>,
     /// What it is made of.
     content: String,
 }
@@ -55,6 +57,8 @@ struct Record {
 struct Origin {
     context: String,
     dockerfile: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     content: String,
 }
 
@@ -229,18 +233,25 @@ pub(super) fn obstacle(implementation: &Implementation, root: &Path) -> Option<S
 }
 
 fn recipe(implementation: &Implementation, root: &Path) -> Result<Option<Recipe>, String> {
-    Ok(Some(match place(implementation, root)? {
+    let (context, dockerfile, content) = match place(implementation, root)? {
         None => return Ok(None),
         Some(Place::Here { context, dockerfile }) => {
             let content = content::of_folder(&context, &dockerfile)
                 .map_err(|error| format!("its sources cannot be read: {error}"))?;
-            Recipe { context: context.to_string_lossy().into_owned(), dockerfile, content }
+            (context.to_string_lossy().into_owned(), dockerfile, content)
         }
         Some(Place::GitHub { context, dockerfile }) => {
             let content = content::of_text(&format!("{context} {}", dockerfile.display()));
-            Recipe { context, dockerfile, content }
+            (context, dockerfile, content)
         }
-    }))
+    };
+    let target = implementation.source.build_target.clone();
+    // The stage is part of what an image is made of.
+    let content = match &target {
+        Some(target) => content::of_text(&format!("{content} {target}")),
+        None => content,
+    };
+    Ok(Some(Recipe { context, dockerfile, target, content }))
 }
 
 async fn build(
@@ -249,10 +260,11 @@ async fn build(
     anew: bool,
     log: &Path,
 ) -> Result<bool, client::Error> {
-    let Recipe { context, dockerfile, content } = recipe;
+    let Recipe { context, dockerfile, target, content } = recipe;
     docker(["build", "--label", &format!("{CONTENT_LABEL}={content}")])
         .args(anew.then_some("--no-cache"))
         .args(["--file".as_ref(), dockerfile.as_os_str()])
+        .args(target.iter().flat_map(|stage| ["--target", stage]))
         .args(names.iter().flat_map(|name| ["--tag", name]))
         .args([context])
         .logged(log)
@@ -285,11 +297,11 @@ fn record(
     recipe: Recipe,
     names: Vec<String>,
 ) -> Result<(), Error> {
-    let Recipe { context, dockerfile, content } = recipe;
+    let Recipe { context, dockerfile, target, content } = recipe;
     let record = Record {
         id: image,
         built_at: Moment::now().rfc3339(),
-        from: Origin { context, dockerfile, content },
+        from: Origin { context, dockerfile, target, content },
         names,
     };
     let folder = cache.join("images").join(id);

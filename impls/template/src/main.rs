@@ -1,14 +1,15 @@
 //! A complete node in under 100 lines: the perf exchange over plain TCP, a connection a stream.
-//! Copy it, replace what moves the bytes, and keep the rest.
 
-use harness_sdk::*;
+use harness_sdk::{stall::until_silent, *};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::spawn;
 
 struct TcpPerf;
-struct Bound(TcpListener);
+struct Bound(SocketAddr, TcpListener, Duration);
 struct Peer(SocketAddr);
 impl Node for TcpPerf {
     type Listener = Bound;
@@ -20,13 +21,12 @@ impl Node for TcpPerf {
         env!("CARGO_PKG_VERSION")
     }
     fn speaks(&self, stack: &Stack) -> Result<(), String> {
-        match stack.transport {
-            Transport::RawTcp => Ok(()),
-            _ => Err("only raw-tcp".to_owned()),
-        }
+        let known = stack.transport == Transport::RawTcp && stack.profile == Profile::Stock;
+        known.then_some(()).ok_or_else(|| "only raw-tcp, as it comes".to_owned())
     }
     async fn listen(&self, config: &Config) -> Result<Bound, BoxError> {
-        Ok(Bound(TcpListener::bind((config.ip, config.port)).await?))
+        let listener = TcpListener::bind((config.ip, config.port)).await?;
+        Ok(Bound(listener.local_addr()?, listener, config.stall))
     }
     async fn dial(&self, _: &Config, address: &str) -> Result<Peer, BoxError> {
         let peer = address::socket_addr(address)?;
@@ -37,23 +37,23 @@ impl Node for TcpPerf {
 
 impl Listener for Bound {
     fn local_addr(&self) -> SocketAddr {
-        self.0.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
+        self.0
     }
     fn address(&self, ip: IpAddr) -> String {
-        address::multiaddr(ip, "tcp", self.local_addr().port())
+        address::multiaddr(ip, "tcp", self.0.port())
     }
     async fn serve(self, mut shutdown: Shutdown) -> Result<(), BoxError> {
         loop {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
-                Ok((stream, _)) = self.0.accept() => { tokio::spawn(answer(stream)); }
+                Ok((stream, _)) = self.1.accept() => drop(spawn(until_silent(stream, self.2, answer))),
             }
         }
     }
 }
 
 /// Reads how many bytes are wanted back, then to the end, then sends them.
-async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+async fn answer(mut stream: Watched<TcpStream>) -> std::io::Result<()> {
     let wanted = stream.read_u64().await?;
     tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
     tokio::io::copy(&mut tokio::io::repeat(7).take(wanted), &mut stream).await?;
