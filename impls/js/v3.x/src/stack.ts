@@ -50,5 +50,6 @@ export function unsupported(stack: Stack, role: "dialer" | "listener"): string |
   return role === "dialer" ? undefined : CANNOT_LISTEN;
 }
 
+/** As impls.yaml has it too: the runner need not start a node to know. */
 const CANNOT_LISTEN =
   "js-libp2p dials over webtransport and cannot listen: a browser has no listener, and Node.js no QUIC for one";
