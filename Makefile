@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker test test-docker full check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker test test-docker test-js full check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test: test-deps ## all tests that fit into minutes; installs what they need wher
 test-docker: ## the tests that need a Docker engine; says so where there is none
 	@if scripts/docker-deps; then $(CARGO) test $(LOCKED) -p perf-compose --test docker -- --test-threads=1; \
 	else echo "the Docker tests did NOT run: no Docker engine with Compose can be had here" >&2; fi
+
+test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20 or later, and its npm)
+	cd impls/js/v3.x && npm ci --ignore-scripts --no-audit --no-fund && npm test
 
 full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full
