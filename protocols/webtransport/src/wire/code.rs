@@ -59,7 +59,7 @@ pub fn stream_code(code: u32) -> VarInt {
 /// The application's code that `wire` stands for; `None` where it is not one of those.
 pub fn application_code(wire: VarInt) -> Option<u32> {
     let wire = wire.into_inner();
-    if !(FIRST..=LAST).contains(&wire) || (wire - 0x21) % 0x1f == 0 {
+    if !(FIRST..=LAST).contains(&wire) || (wire - 0x21).is_multiple_of(0x1f) {
         return None;
     }
     let shifted = wire - FIRST;
