@@ -1,5 +1,7 @@
 //! Dialers that do what they should not, and a listener that others can still dial.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Listeners that a dialer must not take for what the address says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! What any rust-libp2p transport does, between two of ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::sync::{Arc, Mutex};

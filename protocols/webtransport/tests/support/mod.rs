@@ -1,7 +1,6 @@
 //! A node to test with: a transport that a task polls, and connections that tasks drive.
 
-// Each test binary uses a part of it.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod raw;
 
