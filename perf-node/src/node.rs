@@ -140,7 +140,7 @@ impl PerfNode {
 /// The phases of a dial by their names in the document.
 fn phases(stack: &Stack, timings: Timings) -> Vec<(&'static str, Duration)> {
     let phases = match stack.transport {
-        Transport::QuicV1 => vec![("handshake", timings.dial)],
+        Transport::QuicV1 | Transport::Webtransport => vec![("handshake", timings.dial)],
         _ => vec![("dial", timings.dial), ("security", timings.security), ("muxer", timings.muxer)],
     };
     phases.into_iter().filter_map(|(name, time)| Some((name, time?))).collect()

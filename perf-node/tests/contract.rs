@@ -54,7 +54,11 @@ async fn what_is_published_can_be_dialed_and_lives_an_hour(backend: Backend) {
     for stack in stacks() {
         assert_published(&store, &stack, &[], "listener_multiaddr", "127.0.0.1").await;
     }
-    for (stack, ip) in [(stack("tcp noise yamux"), "::1"), (stack("quic-v1"), "::1")] {
+    for (stack, ip) in [
+        (stack("tcp noise yamux"), "::1"),
+        (stack("quic-v1"), "::1"),
+        (stack("webtransport"), "::1"),
+    ] {
         let (test_key, key) = keys(&stack);
         let vars = [("TEST_KEY", test_key.as_str()), ("LISTENER_IP", ip)];
         assert_published(&store, &stack, &vars, &key, ip).await;
@@ -81,7 +85,18 @@ async fn assert_published(
     assert_eq!(parts[0], Protocol::from(ip.parse::<std::net::IpAddr>().unwrap()), "{address}");
     match (stack.secure_channel, &parts[1..]) {
         (Some(_), [Protocol::Tcp(1..), Protocol::P2p(_)])
-        | (None, [Protocol::Udp(1..), Protocol::QuicV1, Protocol::P2p(_)]) => {}
+        | (None, [Protocol::Udp(1..), Protocol::QuicV1, Protocol::P2p(_)])
+        | (
+            None,
+            [
+                Protocol::Udp(1..),
+                Protocol::QuicV1,
+                Protocol::WebTransport,
+                Protocol::Certhash(_),
+                Protocol::Certhash(_),
+                Protocol::P2p(_),
+            ],
+        ) => {}
         _ => panic!("{address}"),
     }
     let dialer = dialer(stack, &store.addr()).vars(vars.iter().copied()).measuring([1, 1, 1], 1000);

@@ -6,6 +6,7 @@
 mod quic;
 mod tcp;
 mod timed;
+mod webtransport;
 
 use std::net::IpAddr;
 
@@ -38,11 +39,9 @@ pub fn supported(stack: &Stack) -> Result<(), String> {
         return Err(format!("profile {} is not built yet; stock is", stack.profile));
     }
     match stack.transport {
-        Transport::Tcp | Transport::QuicV1 => Ok(()),
+        Transport::Tcp | Transport::QuicV1 | Transport::Webtransport => Ok(()),
         Transport::WebrtcDirect => Err("webrtc-direct is broken in rust-libp2p 0.56".to_owned()),
-        Transport::Ws | Transport::Webtransport => {
-            Err(format!("{} is not built yet; tcp and quic-v1 are", stack.transport))
-        }
+        Transport::Ws => Err("ws is not built yet; tcp, quic-v1 and webtransport are".to_owned()),
         _ => Err(format!("{} is a baseline that is not built yet", stack.transport)),
     }
 }
@@ -53,6 +52,7 @@ pub fn transport(stack: &Stack, keypair: &Keypair) -> Result<(BoxedTransport, Ma
     let marks = Marks::default();
     let transport = match stack.transport {
         Transport::QuicV1 => quic::transport(keypair, &marks),
+        Transport::Webtransport => webtransport::transport(keypair, &marks)?,
         _ => tcp::transport(stack, keypair, &marks)?,
     };
     Ok((transport, marks))
@@ -63,6 +63,9 @@ pub fn listen_address(stack: &Stack, ip: IpAddr, port: u16) -> Multiaddr {
     let address = Multiaddr::from(ip);
     match stack.transport {
         Transport::QuicV1 => address.with(Protocol::Udp(port)).with(Protocol::QuicV1),
+        Transport::Webtransport => {
+            address.with(Protocol::Udp(port)).with(Protocol::QuicV1).with(Protocol::WebTransport)
+        }
         _ => address.with(Protocol::Tcp(port)),
     }
 }

@@ -92,12 +92,12 @@ async fn a_redis_address_that_is_none_is_a_usage_failure() {
 async fn an_unsupported_stack_is_nobodys_fault() {
     let stacks = [
         ("ws", "noise", "yamux", "stock"),
-        ("webtransport", "null", "null", "stock"),
         ("webrtc-direct", "", "", "stock"),
         ("https", "null", "null", "stock"),
         ("raw-tcp", "null", "null", "stock"),
         ("tcp", "noise", "yamux", "tuned"),
         ("quic-v1", "null", "null", "tuned"),
+        ("webtransport", "null", "null", "tuned"),
     ];
     join_all(stacks.map(async |(transport, secure_channel, muxer, profile)| {
         let vars = [

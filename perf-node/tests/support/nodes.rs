@@ -7,9 +7,17 @@ use harness_sdk::{Profile, Role, Stack};
 
 use super::{Launch, Process};
 
-/// The five stacks.
-pub(crate) fn stacks() -> [Stack; 5] {
-    ["tcp noise yamux", "tcp noise mplex", "tcp tls yamux", "tcp tls mplex", "quic-v1"].map(stack)
+/// The six stacks.
+pub(crate) fn stacks() -> [Stack; 6] {
+    [
+        "tcp noise yamux",
+        "tcp noise mplex",
+        "tcp tls yamux",
+        "tcp tls mplex",
+        "quic-v1",
+        "webtransport",
+    ]
+    .map(stack)
 }
 
 /// The stack of this name.
@@ -23,7 +31,7 @@ pub(crate) fn stack(name: &str) -> Stack {
     }
 }
 
-/// Runs `test` on the five stacks at once.
+/// Runs `test` on the six stacks at once.
 pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
     join_all(stacks().map(test)).await;
 }

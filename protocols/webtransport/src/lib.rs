@@ -1,0 +1,31 @@
+//! Native WebTransport for rust-libp2p: a [`Transport`] that browsers and go-libp2p dial, and that
+//! dials go-libp2p.
+//!
+//! A connection is QUIC, TLS 1.3 with a self-signed certificate that the dialer knows by its hash, a
+//! small part of HTTP/3, one extended CONNECT, and a Noise handshake on the session's first stream
+//! that proves who the peer is and that the certificate is its own. Streams of the session are then
+//! libp2p's streams, and nothing but QUIC stands between them and the network.
+
+mod address;
+mod certificate;
+mod clock;
+mod config;
+mod error;
+mod listener;
+mod muxer;
+mod pending;
+mod session;
+mod stream;
+mod tls;
+mod transport;
+// For this crate's own tests and fuzz targets: not part of the API.
+#[doc(hidden)]
+pub mod wire;
+
+pub use certificate::CertificateError;
+pub use clock::{Clock, SystemClock};
+pub use config::Config;
+pub use error::{ConnectError, ConnectionError, Error, Violation};
+pub use muxer::Connection;
+pub use stream::{Stream, StreamReset};
+pub use transport::Transport;

@@ -1,0 +1,140 @@
+//! The peer's bidirectional streams, told apart by how they begin.
+//!
+//! Each stream's beginning is read on its own, so one that stays silent holds up no other: go-libp2p
+//! opens a stream, and writes to it only after it has heard on a later one.
+
+use std::task::{Context, Poll};
+
+use futures::StreamExt;
+use futures::future::Either;
+use futures::stream::FuturesUnordered;
+use quinn::VarInt;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::unidirectional::read_exact;
+use crate::config::Limits;
+use crate::error::Error;
+use crate::stream::Stream;
+use crate::wire::code::Http3Code;
+use crate::wire::stream::{BidiKind, read_bidi_kind, varint_length};
+
+/// Streams whose beginning is known and that nobody has taken yet. While there are as many, no further
+/// ones are looked at.
+const WAITING: usize = 16;
+
+/// A stream of the peer.
+pub(crate) enum Arrival {
+    /// It belongs to the session of this id.
+    Session(u64, Stream),
+    /// It is an HTTP/3 request.
+    Request(Request),
+}
+
+/// A stream on which a request has begun.
+pub(crate) struct Request {
+    pub(crate) stream: Stream,
+    /// What has been read of it.
+    pub(crate) read: Vec<u8>,
+    pub(crate) id: VarInt,
+}
+
+/// Where streams arrive.
+pub(crate) struct Arrivals(mpsc::Receiver<Arrival>);
+
+impl Arrivals {
+    /// The next one; pending for good once the connection has ended, which its driver tells.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arrival> {
+        match self.0.poll_recv(cx) {
+            Poll::Ready(Some(arrival)) => Poll::Ready(arrival),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Arrival {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+}
+
+pub(super) fn channel() -> (mpsc::Sender<Arrival>, Arrivals) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (sender, Arrivals(receiver))
+}
+
+/// Takes bidirectional streams until the connection ends.
+pub(super) async fn accept(
+    quic: quinn::Connection,
+    arrivals: mpsc::Sender<Arrival>,
+    limits: Limits,
+) -> Result<(), Error> {
+    let mut silent = FuturesUnordered::new();
+    loop {
+        let arrival = tokio::select! {
+            accepted = quic.accept_bi() => {
+                let (send, recv) = accepted?;
+                let stream = Stream::inbound(send, recv);
+                let mut beginning = Box::pin(timeout(limits.prefix_timeout, begin(stream)));
+                // A stream comes with its prefix, as a rule: only one that does not takes a place.
+                match futures::poll!(&mut beginning) {
+                    Poll::Ready(done) => done,
+                    Poll::Pending => {
+                        if silent.len() < limits.awaiting_prefix {
+                            silent.push(beginning);
+                        }
+                        continue;
+                    }
+                }
+            }
+            Some(done) = silent.next() => done,
+        };
+        // Neither one that was silent for too long, nor one that ended at once, is anybody's business.
+        let Ok(Either::Left(arrival)) = arrival else { continue };
+        if arrivals.send(arrival).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads how a stream begins. `Right` where it ended first; whatever it was, it is then reset.
+async fn begin(mut stream: Stream) -> Either<Arrival, ()> {
+    let mut read = Vec::with_capacity(16);
+    loop {
+        match read_bidi_kind(&mut &read[..]) {
+            Some(BidiKind::WebTransport { session }) => {
+                return Either::Left(Arrival::Session(session, stream));
+            }
+            Some(BidiKind::Request) => {
+                let id = stream.recv().id().into();
+                return Either::Left(Arrival::Request(Request { stream, read, id }));
+            }
+            None => {}
+        }
+        if read_integer(&mut stream, &mut read).await.is_err() {
+            return Either::Right(());
+        }
+    }
+}
+
+/// Appends one variable-length integer, and not a byte of what follows.
+async fn read_integer(
+    stream: &mut Stream,
+    read: &mut Vec<u8>,
+) -> Result<(), Option<quinn::ConnectionError>> {
+    let mut bytes = [0; 8];
+    read_exact(stream.recv(), &mut bytes[..1]).await?;
+    let length = varint_length(bytes[0]);
+    read_exact(stream.recv(), &mut bytes[1..length]).await?;
+    read.extend_from_slice(&bytes[..length]);
+    Ok(())
+}
+
+impl Arrival {
+    /// Refuses it: there is no place, or no session of its id.
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Session(_, stream) => stream.refuse(Http3Code::BUFFERED_STREAM_REJECTED),
+            Self::Request(request) => request.stream.refuse(Http3Code::REQUEST_REJECTED),
+        }
+    }
+}

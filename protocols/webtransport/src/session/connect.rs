@@ -1,0 +1,75 @@
+//! The stream that a session was asked for on: its end, and a capsule on it, is the session's.
+
+use std::time::Duration;
+
+use futures::AsyncWriteExt;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::request::{Read, RequestStream};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::wire::capsule::{self, Capsule, CapsuleDecoder};
+use crate::wire::code::Http3Code;
+use crate::wire::frame::{self, Frame};
+
+/// For the peer to acknowledge our farewell, before the connection is closed without.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How we end a session.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Close {
+    pub(crate) code: u32,
+    pub(crate) reason: String,
+}
+
+/// Watches the stream until either side ends the session, and says how.
+pub(super) async fn watch(
+    mut stream: RequestStream,
+    mut close: oneshot::Receiver<Close>,
+    limits: Limits,
+) -> Result<(), Error> {
+    let mut capsules = CapsuleDecoder::new(limits.capsule_bytes);
+    loop {
+        let read = tokio::select! {
+            read = stream.read() => read?,
+            Ok(close) = &mut close => return Err(say_farewell(stream, close).await),
+        };
+        match read {
+            Read::Frame(Frame::Data(bytes)) => capsules.push(&bytes),
+            Read::Frame(Frame::Other(_)) => continue,
+            Read::Frame(_) => {
+                let what = "a frame that does not belong into a session";
+                return Err(Error::violation(Http3Code::FRAME_UNEXPECTED, what));
+            }
+            Read::End => return Err(Error::Closed { code: None, reason: String::new() }),
+        }
+        while let Some(capsule) = capsules.next()? {
+            match capsule {
+                Capsule::Close { code, reason } => {
+                    return Err(Error::Closed { code: Some(code), reason });
+                }
+                Capsule::Other(kind) => tracing::trace!("a capsule of type {kind:#x} was skipped"),
+            }
+        }
+    }
+}
+
+/// Tells the peer that the session ends. What it comes to is the same whether that arrives or not.
+async fn say_farewell(mut stream: RequestStream, close: Close) -> Error {
+    let Close { code, reason } = close;
+    let mut farewell = Vec::new();
+    capsule::write_close(code, &reason, &mut farewell);
+    let mut bytes = Vec::new();
+    frame::write(frame::DATA, &farewell, &mut bytes);
+    let said = async {
+        stream.write(&bytes).await?;
+        stream.stream.close().await?;
+        stream.stream.delivered().await;
+        Ok::<_, std::io::Error>(())
+    };
+    if !matches!(timeout(FAREWELL, said).await, Ok(Ok(()))) {
+        tracing::debug!("the peer did not acknowledge the end of the session");
+    }
+    Error::Closed { code: Some(code), reason }
+}

@@ -1,0 +1,136 @@
+//! A request and its response on a stream of HTTP/3.
+
+use bytes::Bytes;
+use futures::{AsyncReadExt, AsyncWriteExt};
+use quinn::VarInt;
+use tokio::time::timeout;
+
+use super::arrivals::Request as Arrived;
+use super::unidirectional::CHUNK;
+use crate::config::Limits;
+use crate::error::Error;
+use crate::stream::Stream;
+use crate::wire::code::Http3Code;
+use crate::wire::frame::{Frame, FrameDecoder};
+use crate::wire::headers::{self, HeadersError, Request, Verdict};
+
+/// A stream on which frames are exchanged.
+pub(crate) struct RequestStream {
+    pub(super) stream: Stream,
+    frames: FrameDecoder,
+    id: VarInt,
+}
+
+/// What a read brings.
+pub(super) enum Read {
+    Frame(Frame),
+    /// The peer ended the stream, cleanly or not.
+    End,
+}
+
+impl RequestStream {
+    /// A stream that is ours, on which nothing has been exchanged.
+    pub(super) fn outbound(
+        send: quinn::SendStream,
+        recv: quinn::RecvStream,
+        limits: Limits,
+    ) -> Self {
+        let id = send.id().into();
+        let stream = Stream::outbound(send, recv, Vec::new());
+        Self { stream, frames: FrameDecoder::new(limits.header_bytes), id }
+    }
+
+    pub(super) fn inbound(arrived: Arrived, limits: Limits) -> Self {
+        let Arrived { stream, read, id } = arrived;
+        let mut frames = FrameDecoder::new(limits.header_bytes);
+        frames.push(&read);
+        Self { stream, frames, id }
+    }
+
+    pub(super) fn id(&self) -> VarInt {
+        self.id
+    }
+
+    /// The next frame, or part of one. Cancelling it loses nothing.
+    pub(super) async fn read(&mut self) -> Result<Read, Error> {
+        loop {
+            if let Some(frame) = self.frames.next()? {
+                return Ok(Read::Frame(frame));
+            }
+            let mut chunk = [0; CHUNK];
+            match self.stream.read(&mut chunk).await {
+                Ok(0) if !self.frames.is_between_frames() => {
+                    let what = "a stream ends within a frame";
+                    return Err(Error::violation(Http3Code::FRAME_ERROR, what));
+                }
+                Ok(0) => return Ok(Read::End),
+                Ok(length) => self.frames.push(&chunk[..length]),
+                // What is no error of the whole connection is a reset.
+                Err(error) => return error.downcast().map_or(Ok(Read::End), Err),
+            }
+        }
+    }
+
+    /// The header block that a message begins with; `None` where the stream ended first.
+    pub(super) async fn read_headers(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            match self.read().await? {
+                Read::Frame(Frame::Headers(block)) => return Ok(Some(block)),
+                // Unknown types are there to be skipped.
+                Read::Frame(Frame::Other(_)) => {}
+                Read::Frame(_) => {
+                    let what = "a message that does not begin with HEADERS";
+                    return Err(Error::violation(Http3Code::FRAME_UNEXPECTED, what));
+                }
+                Read::End => return Ok(None),
+            }
+        }
+    }
+
+    /// Writes; an error means that the peer wants none of it, or is gone.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Answers with `status` and nothing else, and lets go of the stream.
+    async fn refuse(mut self, status: u16) -> Result<(), HeadersError> {
+        let mut response = Vec::new();
+        headers::write_response(status, &mut response)?;
+        // Errors mean that the peer has gone on to something else.
+        if self.write(&response).await.is_ok() {
+            let _ = self.stream.close().await;
+        }
+        self.stream.stop(Http3Code::NO_ERROR);
+        Ok(())
+    }
+}
+
+/// Answers a request that arrived: the stream of the session where it asks for one as libp2p does and
+/// `takes_session`; `None` where the answer was another.
+pub(crate) async fn answer(
+    arrived: Arrived,
+    takes_session: bool,
+    limits: Limits,
+) -> Result<Option<RequestStream>, Error> {
+    let mut stream = RequestStream::inbound(arrived, limits);
+    let Ok(block) = timeout(limits.prefix_timeout, stream.read_headers()).await else {
+        return Ok(None);
+    };
+    let Some(block) = block? else { return Ok(None) };
+    match Request::decode(&block, limits.header_bytes as u64)?.verdict() {
+        Verdict::Session if takes_session => {
+            let mut response = Vec::new();
+            headers::write_response(200, &mut response)?;
+            Ok(stream.write(&response).await.is_ok().then_some(stream))
+        }
+        Verdict::Session => {
+            stream.stream.refuse(Http3Code::REQUEST_REJECTED);
+            Ok(None)
+        }
+        Verdict::Refused(status) => {
+            tracing::debug!("an HTTP/3 request was answered with {status}");
+            stream.refuse(status).await?;
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The transport: listens, dials, and says what happens.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::SelectAll;
+use futures::{FutureExt, StreamExt};
+use libp2p_core::transport::{DialOpts, ListenerId, PortUse, TransportError, TransportEvent};
+use libp2p_core::{Endpoint as Role, Multiaddr};
+use libp2p_identity::PeerId;
+use quinn::TokioRuntime;
+use rustls::crypto::CryptoProvider;
+use socket2::{Domain, Socket, Type};
+use tokio::time::timeout;
+
+use crate::address::{self, Parsed};
+use crate::certificate::{CertHash, Certificates, Failure};
+use crate::config::Config;
+use crate::error::{ConnectError, Error};
+use crate::listener::{Listener, Shared, Upgrade};
+use crate::muxer::Connection;
+use crate::pending::Pending;
+use crate::session::{self, Setup};
+use crate::tls;
+
+/// WebTransport as a [`libp2p_core::Transport`].
+///
+/// Connections come authenticated and multiplexed: there is nothing to upgrade. It has to be used within a
+/// tokio runtime.
+pub struct Transport {
+    config: Config,
+    setup: Setup,
+    provider: Arc<CryptoProvider>,
+    quic: Arc<quinn::TransportConfig>,
+    /// Made with the first listener.
+    certificates: Option<Arc<Certificates>>,
+    pending: Pending,
+    listeners: SelectAll<Listener>,
+    /// What is dialed from where no listener's socket will do: one for IPv4, one for IPv6.
+    dialers: [Option<quinn::Endpoint>; 2],
+    waker: Option<Waker>,
+}
+
+impl Transport {
+    /// A transport that neither listens nor dials yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the identity cannot sign, or an option is out of its range.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let setup =
+            Setup { noise: libp2p_noise::Config::new(&config.identity)?, limits: config.limits() };
+        Ok(Self {
+            setup,
+            provider: tls::provider(),
+            quic: tls::quic(&config)?,
+            certificates: None,
+            pending: Pending::new(
+                config.max_pending_sessions,
+                config.max_pending_sessions_per_address,
+            ),
+            listeners: SelectAll::new(),
+            dialers: [None, None],
+            waker: None,
+            config,
+        })
+    }
+
+    fn certificates(&mut self) -> Result<Arc<Certificates>, Error> {
+        if let Some(certificates) = &self.certificates {
+            return Ok(Arc::clone(certificates));
+        }
+        let secret = self.config.certificate_secret.ok_or(Error::NoCertificateSecret)?;
+        let clock = Arc::clone(&self.config.clock);
+        let certificates = Certificates::new(secret, self.config.clock_skew, clock)
+            .map_err(|error| Error::Tls(error.into()))?;
+        Ok(Arc::clone(self.certificates.insert(Arc::new(certificates))))
+    }
+
+    fn listen(&mut self, id: ListenerId, local: SocketAddr) -> Result<Listener, Error> {
+        let certificates = self.certificates()?;
+        let places = self.config.max_pending_sessions;
+        let server = tls::server(&self.provider, &certificates, &self.quic, places)?;
+        let socket = bind(local)?;
+        let endpoint =
+            quinn::Endpoint::new(tls::endpoint(), Some(server), socket, Arc::new(TokioRuntime))?;
+        let shared = Shared {
+            setup: self.setup.clone(),
+            certificates,
+            pending: self.pending.clone(),
+            handshake_timeout: self.config.handshake_timeout,
+            check_interval: self.config.certificate_check_interval.max(Duration::from_millis(1)),
+        };
+        Listener::new(id, endpoint, shared)
+    }
+
+    /// The socket to dial `remote` from: a listener's where that may be and can.
+    fn dialer(&mut self, remote: SocketAddr, port_use: PortUse) -> Result<quinn::Endpoint, Error> {
+        let unbound = || {
+            let any: IpAddr = match remote {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            let socket = bind(SocketAddr::new(any, 0))?;
+            quinn::Endpoint::new(tls::endpoint(), None, socket, Arc::new(TokioRuntime))
+        };
+        if port_use == PortUse::New {
+            return Ok(unbound()?);
+        }
+        if let Some(listener) = self.listeners.iter().find(|listener| listener.reaches(remote)) {
+            return Ok(listener.endpoint.clone());
+        }
+        let dialer = &mut self.dialers[usize::from(remote.is_ipv6())];
+        match dialer {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => Ok(dialer.insert(unbound()?).clone()),
+        }
+    }
+}
+
+impl libp2p_core::Transport for Transport {
+    type Output = (PeerId, Connection);
+    type Error = Error;
+    type ListenerUpgrade = Upgrade;
+    type Dial = BoxFuture<'static, Result<Self::Output, Error>>;
+
+    /// Listens on `/ip4/…/udp/…/quic-v1/webtransport` or the same with `/ip6`; on the unspecified IP, at all
+    /// addresses that this machine has and gets. The addresses that are reported carry the hashes of the
+    /// current certificate and the next; they are replaced when that becomes the current one.
+    fn listen_on(
+        &mut self,
+        id: ListenerId,
+        address: Multiaddr,
+    ) -> Result<(), TransportError<Error>> {
+        let parsed = address::parse(&address).filter(|parsed| parsed.certhashes.is_empty());
+        let parsed = parsed.ok_or(TransportError::MultiaddrNotSupported(address))?;
+        let listener = self.listen(id, parsed.socket).map_err(TransportError::Other)?;
+        self.listeners.push(listener);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes no more dialers there. Connections that stand are not ended.
+    fn remove_listener(&mut self, id: ListenerId) -> bool {
+        match self.listeners.iter_mut().find(|listener| listener.id == id) {
+            Some(listener) => {
+                listener.close(Ok(()));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Dials `/ip4/…/udp/…/quic-v1/webtransport/certhash/…`, with `/ip6` as well, more hashes, and `/p2p` (which
+    /// the caller checks, as a swarm does). Hole punching is not supported.
+    fn dial(
+        &mut self,
+        address: Multiaddr,
+        options: DialOpts,
+    ) -> Result<Self::Dial, TransportError<Error>> {
+        let dialable = |parsed: &Parsed| {
+            parsed.socket.port() != 0
+                && !parsed.socket.ip().is_unspecified()
+                && options.role == Role::Dialer
+        };
+        let Parsed { socket, certhashes } = address::parse(&address)
+            .filter(dialable)
+            .ok_or(TransportError::MultiaddrNotSupported(address))?;
+        if certhashes.is_empty() {
+            return Err(TransportError::Other(Error::NoCerthash));
+        }
+        let known: Option<Vec<_>> = certhashes.iter().map(CertHash::from_multihash).collect();
+        let known = known.ok_or(TransportError::Other(Error::UnsupportedCerthash))?;
+        let endpoint = self.dialer(socket, options.port_use).map_err(TransportError::Other)?;
+        let (client, failure) = tls::client(&self.provider, known, &self.config.clock, &self.quic)
+            .map_err(TransportError::Other)?;
+        let setup = self.setup.clone();
+        let deadline = self.config.handshake_timeout;
+        Ok(async move {
+            let limits = setup.limits;
+            let handshake = async {
+                let quic = connect(&endpoint, client, socket, &failure).await?;
+                session::request(quic, setup, certhashes).await
+            };
+            let session =
+                timeout(deadline, handshake).await.unwrap_or(Err(Error::HandshakeTimedOut))?;
+            Ok((session.peer, Connection::new(session, limits)))
+        }
+        .boxed())
+    }
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Upgrade, Error>> {
+        if let Poll::Ready(Some(event)) = self.listeners.poll_next_unpin(cx) {
+            return Poll::Ready(event);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// UDP and TLS.
+async fn connect(
+    endpoint: &quinn::Endpoint,
+    client: quinn::ClientConfig,
+    remote: SocketAddr,
+    failure: &Failure,
+) -> Result<quinn::Connection, Error> {
+    // An IP as the server's name sends none (SNI), as go-libp2p does it.
+    let name = remote.ip().to_string();
+    let connecting = endpoint.connect_with(client, remote, &name).map_err(ConnectError)?;
+    connecting.await.map_err(|error| match failure.take() {
+        Some(refused) => refused.into(),
+        None => error.into(),
+    })
+}
+
+fn bind(local: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket =
+        Socket::new(Domain::for_address(local), Type::DGRAM, Some(socket2::Protocol::UDP))?;
+    if local.is_ipv6() {
+        // IPv4 has a listener of its own.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&local.into())?;
+    Ok(socket.into())
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("config", &self.config).finish_non_exhaustive()
+    }
+}
