@@ -63,7 +63,12 @@ impl Node for PerfNode {
     }
 }
 
-/// Binds what `config` says and answers streams with `answer`.
+/// Binds what `config` says and answers streams with `answer`: [`PerfNode`]'s own listeners, and the
+/// probe's.
+///
+/// # Errors
+///
+/// The stack is not spoken, the key file cannot be used, or nothing can be bound there.
 pub async fn bind(
     config: &Config,
     answer: Answer,

@@ -20,7 +20,8 @@ async fn our_own_node_keeps_every_rule_on_every_stack() {
         for finding in findings {
             assert_eq!(finding.outcome, Outcome::Pass, "{stack}: {finding:?}");
         }
-        dial(&stack, &listening.address).measuring([1, 1, 5], 100_000).run().await;
+        let good = dial(&stack, &listening.address).measuring([1, 1, 5], 100_000);
+        good.run().await.measured([1, 1, 5]);
         listening.process.stop(Signal::SIGTERM).await;
     })
     .await;

@@ -54,8 +54,7 @@ impl Target {
     async fn connect_as(&self, manner: &Manner) -> Result<Link, Broken> {
         note(&self.doing, "connecting");
         let dialed = PerfNode::default().dial_as(&self.config, &self.address, manner).await;
-        let connection =
-            dialed.map_err(|error| Broken::Unconnected(chain(error.as_ref()).to_string()))?;
+        let connection = dialed.map_err(|error| Broken::Unconnected(chain(error.as_ref())))?;
         Ok(Link { connection, doing: Arc::clone(&self.doing) })
     }
 

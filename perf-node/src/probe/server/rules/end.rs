@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures::AsyncWriteExt;
+use libp2p::Stream;
 use perf_protocol::block;
 use tokio::time::timeout;
 
 use crate::probe::server::finding::{Broken, Verdict};
-use crate::probe::server::target::{Heard, Target, answered, beside_exchanges, drain, heard};
+use crate::probe::server::target::{Heard, Link, Target, answered, beside_exchanges, drain, heard};
 
 const ASKED: u64 = 1000;
 
@@ -51,29 +52,38 @@ pub(super) async fn no_fin(target: Target) -> Result<Verdict, Broken> {
     stream.write_all(&block()[..100]).await?;
     stream.flush().await?;
     let since = Instant::now();
-    let early = heard(&mut stream, QUIET).await;
-    if early == Some(Heard::Byte) {
+    let early = heard(&mut stream, QUIET).await.map(|heard| (heard, since.elapsed()));
+    if let Some((Heard::Byte, _)) = early {
         return Err("answered a request that had not ended".to_owned().into());
     }
-    let beside = "beside a request that has not ended";
-    link.exchange(1000, 1000).await.map_err(|broken| format!("{beside}: {broken}"))?;
-    if early.is_some() {
-        return Ok(given_up(target.stall, Duration::ZERO));
-    }
-    let stall = match target.stall {
-        Some(stall) if stall <= LONGEST_STALL => stall,
-        _ => {
-            return Ok(Verdict::pass(
-                "not answered; another stream was served; when it is given up was not waited for: \
-                 --stall-secs of up to 6 says when it should be",
-            ));
+    link.exchange(1000, 1000).await.map_err(beside)?;
+    match (early, target.stall) {
+        (Some((_, after)), stall) => Ok(given_up(stall, after)),
+        (None, Some(stall)) if stall <= LONGEST_STALL => {
+            until_given_up(&link, &mut stream, stall, since).await
         }
-    };
+        (None, _) => Ok(Verdict::pass(
+            "not answered; another stream was served; when it is given up was not waited for: \
+             --stall-secs of up to 6 says when it should be",
+        )),
+    }
+}
+
+fn beside(broken: Broken) -> Broken {
+    format!("beside a request that has not ended: {broken}").into()
+}
+
+/// Waits for the end of a stream that last moved at `since`, for as long as that may take.
+async fn until_given_up(
+    link: &Link,
+    stream: &mut Stream,
+    stall: Duration,
+    since: Instant,
+) -> Result<Verdict, Broken> {
     let limit = with_margin(stall).saturating_sub(since.elapsed());
-    let draining = beside_exchanges(&link, drain(&mut stream));
-    match timeout(limit, draining).await {
-        Ok(drained) => match drained.map_err(|broken| format!("{beside}: {broken}"))? {
-            0 => Ok(given_up(target.stall, since.elapsed())),
+    match timeout(limit, beside_exchanges(link, drain(stream))).await {
+        Ok(drained) => match drained.map_err(beside)? {
+            0 => Ok(given_up(Some(stall), since.elapsed())),
             _ => Err("answered a request that had not ended".to_owned().into()),
         },
         Err(_) => Ok(Verdict::warning(format!(
