@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker test test-docker test-js full check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker test test-docker test-js test-go full check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ test-docker: ## the tests that need a Docker engine; says so where there is none
 
 test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20 or later, and its npm)
 	cd impls/js/v3.x && npm ci --ignore-scripts --no-audit --no-fund && npm test
+
+test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
+	@scripts/test-go
 
 full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full
