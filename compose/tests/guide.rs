@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use perf_compose::results::{Results, Status};
-use tempfile::TempDir;
 
 const GUIDE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/adding-an-implementation.md"));
@@ -67,27 +66,30 @@ fn blocks(guide: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.into_iter()
 }
 
-/// An empty folder, and a shell that stands in it.
+/// An empty folder, always the same one, so that what is built in the end replaces what was built
+/// last time; and a shell that stands in it.
 struct Reader {
-    folder: TempDir,
+    folder: PathBuf,
     target: PathBuf,
 }
 
 impl Reader {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guide");
+        // A run that was killed leaves it.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join(".cargo")).unwrap();
         let runner = Path::new(env!("CARGO_BIN_EXE_perf-compose"));
         let target = runner.parent().and_then(Path::parent).unwrap().to_owned();
-        fs::create_dir(folder.path().join(".cargo")).unwrap();
-        fs::write(folder.path().join(".cargo/config.toml"), CARGO_CONFIG).unwrap();
+        fs::write(folder.join(".cargo/config.toml"), CARGO_CONFIG).unwrap();
         // Where the runner of this reader will build: in its own folder's `target`.
-        fs::create_dir(folder.path().join("my-node")).unwrap();
-        std::os::unix::fs::symlink(&target, folder.path().join("my-node/target")).unwrap();
+        fs::create_dir(folder.join("my-node")).unwrap();
+        std::os::unix::fs::symlink(&target, folder.join("my-node/target")).unwrap();
         Self { folder, target }
     }
 
     fn node(&self) -> PathBuf {
-        self.folder.path().join("my-node")
+        self.folder.join("my-node")
     }
 
     /// Runs `commands`, from the folder that the guide has gone to.
@@ -95,7 +97,7 @@ impl Reader {
         // The folder is there already, with its `target`.
         let commands = commands.replace("mkdir my-node my-node/src", "mkdir my-node/src");
         let into = commands.contains("cd my-node");
-        let folder = if into { self.folder.path().to_owned() } else { self.node() };
+        let folder = if into { self.folder.clone() } else { self.node() };
         let commands =
             commands.replace("--release", "").replace("{target}/release", "{target}/debug");
         let output = self.shell(&folder).arg(&commands).output().unwrap();
@@ -105,7 +107,7 @@ impl Reader {
     }
 
     fn has_check(&self) -> bool {
-        let help = self.shell(self.folder.path()).arg("perf-compose check --help").output();
+        let help = self.shell(&self.folder).arg("perf-compose check --help").output();
         help.unwrap().status.success()
     }
 
@@ -127,6 +129,14 @@ impl Reader {
         let runs: Vec<_> = runs.iter().filter(|file| file.is_file()).collect();
         let [file] = runs[..] else { panic!("not one run: {runs:?}") };
         serde_yaml::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -347,6 +347,44 @@ mod tests {
         }
     }
 
+    /// A tool that takes a second around each second in which it moves 125 MB by its own count.
+    struct Tool {
+        clock: Option<String>,
+    }
+
+    impl Connection for Tool {
+        async fn upload(&self, _: u64, meter: &Meter) -> Result<(), BoxError> {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            meter.measured_elsewhere(125_000_000, Duration::from_secs(1));
+            Ok(())
+        }
+        async fn download(&self, bytes: u64, meter: &Meter) -> Result<(), BoxError> {
+            self.upload(bytes, meter).await
+        }
+        async fn latency(&self, _: &Meter) -> Result<(), BoxError> {
+            Err("it has none".into())
+        }
+        fn details(&self) -> crate::Details {
+            crate::Details { foreign_clock: self.clock.clone(), ..crate::Details::default() }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tools_own_measurement_holds_where_the_document_names_the_tool() {
+        let (second, mut measurements) = (Duration::from_secs(1), Measurements::default());
+        for amount in [Amount::Bytes(1), Amount::Duration(second * 7)] {
+            let plan = plan(amount, 2, 0, 0);
+            let named = Tool { clock: Some("tool 1.0".to_owned()) };
+            run(&plan, &named, second * 30, &mut measurements).await.unwrap();
+            for samples in measurements.whole.drain(..) {
+                assert_eq!(samples.values, [1.0, 1.0], "{amount:?}");
+            }
+            let nameless = run(&plan, &Tool { clock: None }, second * 30, &mut measurements).await;
+            let failure = nameless.unwrap_err();
+            assert_eq!((failure.class, failure.phase), (Class::Internal, Phase::Upload));
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn warmup_runs_and_is_not_reported() {
         let connection = Paced::default();
