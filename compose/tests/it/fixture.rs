@@ -73,6 +73,7 @@ fn test(
         status: Status::Pass,
         class: None,
         reason: None,
+        expected: None,
         duration: Duration::from_millis(12_345).into(),
         upload: Section::new(&numbers.around(7.2 / factor, 10), "Gbps"),
         download: Section::new(&numbers.around(6.8 / factor, 10), "Gbps"),
@@ -158,10 +159,12 @@ fn metadata() -> Metadata {
             git: Some(Git { commit: "2".repeat(40), dirty: true }),
             toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
             images: [("rust-v0.56".to_owned(), format!("sha256:{}", "3".repeat(64)))].into(),
+            limits: [("rust-v0.56".to_owned(), "cpus 1.5, memory 512m".to_owned())].into(),
             workers: 1,
             pinning: vec![Sides { dialer: vec![0, 1], listener: vec![2, 3] }],
             resumed_at: vec!["2026-11-08T14:40:00Z".to_owned()],
         },
+        unmet_expectations: Vec::new(),
         warnings: vec!["the machine was not quiet: <b>made up</b>".to_owned()],
     }
 }
