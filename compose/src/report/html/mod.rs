@@ -62,6 +62,9 @@ pub fn html(results: &Results) -> String {
                             @for group in &transports {
                                 li { a href={ "#" (group.key.as_str()) } { (group.key.as_str()) } }
                             }
+                            @if tests.iter().any(|test| test.node.is_some()) {
+                                li { a href="#nodes" { "What dialers told of themselves" } }
+                            }
                         }
                     }
                 }
@@ -109,7 +112,7 @@ fn own_figures(tests: &[TestResult]) -> Markup {
             section aria-labelledby="nodes" {
                 h2 id="nodes" { "What dialers told of themselves" }
                 div.wide tabindex="0" role="region" aria-labelledby="nodes" {
-                    table aria-labelledby="nodes" {
+                    table.own aria-labelledby="nodes" {
                         thead {
                             tr {
                                 th scope="col" { "test" }
