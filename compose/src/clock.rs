@@ -1,4 +1,4 @@
-//! The wall clock, in the two forms that a run needs. UTC, so that runs of two places sort.
+//! The wall clock, in the forms that a run needs. UTC, so that runs of two places sort.
 
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -19,6 +19,11 @@ impl Moment {
         self.0.format(&format).unwrap_or_default()
     }
 
+    /// The day: `2026-11-08`.
+    pub(crate) fn day(self) -> String {
+        self.0.format(&format_description!("[year]-[month]-[day]")).unwrap_or_default()
+    }
+
     /// The name of a run that begins now: `perf-143022-08-11-2026`.
     pub(crate) fn run_name(self) -> String {
         let format = format_description!("perf-[hour][minute][second]-[day]-[month]-[year]");
@@ -31,9 +36,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms() {
+    fn all_forms() {
         let moment = Moment(OffsetDateTime::from_unix_timestamp(1_794_148_222).unwrap());
         assert_eq!(moment.rfc3339(), "2026-11-08T14:30:22Z");
         assert_eq!(moment.run_name(), "perf-143022-08-11-2026");
+        assert_eq!(moment.day(), "2026-11-08");
     }
 }

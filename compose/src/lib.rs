@@ -25,6 +25,7 @@ pub mod continuation;
 pub mod definitions;
 pub mod dependencies;
 pub mod engine;
+pub mod expectation;
 pub mod filter;
 pub mod folder;
 pub mod interrupt;

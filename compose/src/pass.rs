@@ -12,11 +12,12 @@ use crate::clock::Moment;
 use crate::continuation::{self, Continuation};
 use crate::definitions::Definitions;
 use crate::engine::{self, Engine};
+use crate::expectation;
 use crate::folder::{self, RunFolder};
 use crate::interrupt::INTERRUPTED;
 use crate::journal::{Entry, Header, Past};
 use crate::machine::Machine;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::options::{EngineName, RunOptions};
 use crate::progress::Progress;
 use crate::report;
@@ -40,13 +41,14 @@ pub struct Pass {
 impl Pass {
     /// The runner's exit status.
     pub fn status(&self, allow_unavailable: bool) -> u8 {
-        let Summary { total: _, passed: _, unsupported: _, failed, partial, unavailable, not_run } =
-            self.results.summary;
+        let Results { metadata, summary, .. } = &self.results;
+        let Summary { failed, partial, unavailable, not_run, .. } = *summary;
+        let unmet = metadata.unmet_expectations.len();
         let unavailable = if allow_unavailable { 0 } else { unavailable };
         match (self.interrupted, &self.error) {
             (true, _) => INTERRUPTED,
             (false, Some(_)) => 3,
-            (false, None) => u8::from(failed + partial + unavailable + not_run > 0),
+            (false, None) => u8::from(failed + partial + unavailable + not_run + unmet > 0),
         }
     }
 }
@@ -87,11 +89,11 @@ pub async fn pass(
     };
     let progress = Progress::new(options.progress, order.due().count(), options.workers);
     progress.run_begins(&folder.name(), &folder.path().to_string_lossy());
-    let Ended { tests, interrupted, mut error, warnings } = match engine.begin(folder.lock()).await
-    {
-        Ok(()) => run::run(engine, &order, &folder, &progress, interrupt).await,
-        Err(error) => run::not_begun(&order, error.into()),
-    };
+    let Ended { mut tests, interrupted, mut error, warnings } =
+        match engine.begin(folder.lock()).await {
+            Ok(()) => run::run(engine, &order, &folder, &progress, interrupt).await,
+            Err(error) => run::not_begun(&order, error.into()),
+        };
 
     let kept = cells.iter().filter(|cell| !order.due().any(|due| due.name == cell.name));
     let earlier = kept.filter_map(|cell| continues?.earlier(&cell.name));
@@ -101,6 +103,7 @@ pub async fn pass(
     metadata.warnings.extend(warnings);
     metadata.provenance.images.extend(engine.images());
     metadata.machine.look_again();
+    metadata.unmet_expectations = hold_against(definitions, &mut tests);
     let results = Results { metadata, summary: Summary::of(&tests), tests };
     if let Err(unwritten) = write(&folder, &results) {
         error.get_or_insert(unwritten.into());
@@ -108,6 +111,18 @@ pub async fn pass(
     progress.run_ended(&results.summary, interrupted);
     drop(progress);
     Ok(Pass { results, folder, error, interrupted })
+}
+
+/// Marks the failures that are expected, today's and those of before the run was taken up again; what is
+/// not as it was expected to be.
+fn hold_against(definitions: &Definitions, tests: &mut [TestResult]) -> Vec<String> {
+    let (entries, today) = (&definitions.expected, Moment::now().day());
+    for test in tests.iter_mut() {
+        expectation::mark(test, entries, &today);
+    }
+    let all: Vec<_> = definitions.implementations.iter().collect();
+    let all = matrix::cells(&all).unwrap_or_default();
+    expectation::unmet(entries, tests, &names(&all), &today)
 }
 
 /// What the run is, as far as it is known before anything is measured.
@@ -136,6 +151,7 @@ async fn metadata(
             || options.selection.filters.given(&definitions.preselections),
             |earlier| earlier.past.header.metadata.filters.clone(),
         ),
+        unmet_expectations: Vec::new(),
         warnings: machine.busy().into_iter().chain(sharing(options.workers)).collect(),
         machine,
         provenance: Provenance {
@@ -149,6 +165,10 @@ async fn metadata(
                 EngineName::Docker => docker(&options.root).await,
             },
             images: BTreeMap::new(),
+            limits: match options.engine {
+                EngineName::Process => BTreeMap::new(),
+                EngineName::Docker => limits(cells),
+            },
             workers: options.workers,
             pinning: options.pinning.clone().map(|pinning| pinning.0).unwrap_or_default(),
             resumed_at: Vec::new(),
@@ -164,6 +184,12 @@ fn sharing(workers: usize) -> Option<String> {
             "{workers} tests ran at a time: their figures share the machine, and are lower for it"
         )
     })
+}
+
+/// What containers may take, where their definitions say so.
+fn limits(cells: &[Cell<'_>]) -> BTreeMap<String, String> {
+    let sides = cells.iter().flat_map(|cell| [cell.dialer, cell.listener]);
+    sides.filter_map(|side| Some((side.id.clone(), side.docker.limits()?))).collect()
 }
 
 /// What Docker says of its version.

@@ -51,6 +51,9 @@ pub struct Metadata {
     /// From what, and under what conditions.
     #[serde(default)]
     pub provenance: Provenance,
+    /// What expected-failures.yaml says and is not, or no longer, so: each makes the run fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmet_expectations: Vec<String>,
     /// What a reader of the figures must know: that the machine was not quiet, for one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -75,6 +78,10 @@ pub struct Provenance {
     /// The ids of the images that nodes ran in, by implementation; where it was a run of containers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
+    /// What containers may take, by implementation, where it is less than what the machine has:
+    /// `cpus 1.5, memory 512m`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
     /// How many tests ran at a time.
     pub workers: usize,
     /// The processors that each side was bound to, for each worker.
@@ -115,6 +122,9 @@ pub struct Summary {
     pub failed: usize,
     /// Failures with at least one whole section.
     pub partial: usize,
+    /// Failures of either kind that were expected: they are in neither count.
+    #[serde(default)]
+    pub expected: usize,
     /// A side does not speak the stack.
     pub unsupported: usize,
     /// A side cannot be had on this machine.
@@ -129,6 +139,7 @@ impl Summary {
         let mut summary = Self { total: tests.len(), ..Self::default() };
         for test in tests {
             *match test.status {
+                _ if test.expected.is_some() => &mut summary.expected,
                 Status::Pass => &mut summary.passed,
                 Status::Fail => &mut summary.failed,
                 Status::Partial => &mut summary.partial,
@@ -165,6 +176,9 @@ pub struct TestResult {
     /// What happened; absent where it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why that was expected, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// From before the first process was started until nothing was left of either.
     pub duration: Elapsed,
     /// Gbps; there only if every iteration was measured.
@@ -195,6 +209,7 @@ impl TestResult {
             status,
             class,
             reason,
+            expected: None,
             duration: Elapsed::default(),
             upload: None,
             download: None,
@@ -215,6 +230,17 @@ impl TestResult {
             [("upload", &self.upload), ("download", &self.download), ("latency", &self.latency)];
         sections.into_iter().filter_map(|(name, section)| Some((name, section.as_ref()?)))
     }
+}
+
+/// Why a failure was expected: the entry of expected-failures.yaml.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Why it fails.
+    pub reason: String,
+    /// Who sees to it.
+    pub owner: String,
+    /// The last day on which it is accepted, `2026-12-31`.
+    pub expires: String,
 }
 
 /// How a test ended.

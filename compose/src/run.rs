@@ -12,9 +12,11 @@ use harness_sdk::{Class, Shutdown};
 use tokio::time::{Instant, interval_at};
 
 use crate::chain::chain;
+use crate::clock::Moment;
 use crate::continuation::Continuation;
 use crate::definitions::{Definitions, Implementation, ServerKind};
 use crate::engine::{self, Availability, CellOutcome, Engine, Job};
+use crate::expectation;
 use crate::folder::{self, RunFolder};
 use crate::journal::Entry;
 use crate::matrix::Cell;
@@ -267,7 +269,8 @@ async fn measured(
     let disturbance = before
         .zip(after)
         .and_then(|(before, after)| before.disturbance(after, engine.runs_children()));
-    let result = judged(cell, &outcome, verdict(&outcome, plan));
+    let mut result = judged(cell, &outcome, verdict(&outcome, plan));
+    expectation::mark(&mut result, &order.definitions.expected, &Moment::now().day());
     folder.write(&format!("logs/{}.log", cell.slug), report::cell_log(&result, &outcome))?;
     Ok((result, disturbance))
 }

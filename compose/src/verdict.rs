@@ -7,6 +7,7 @@ use harness_sdk::document::{FailureInfo, Section};
 use harness_sdk::plan::{Plan, unit};
 use harness_sdk::{Class, Document, Phase};
 use serde::Deserialize;
+use serde_yaml::Value;
 
 use crate::engine::{CellOutcome, Exit, SideOutcome};
 use crate::results::{Blame, Status};
@@ -71,7 +72,10 @@ impl Stdout {
             return nothing("it printed no document".to_owned());
         }
         match Document::parse(text) {
-            Ok(document) => Self::check(document, plan),
+            Ok(document) => match no_figure(&document) {
+                None => Self::check(document, plan),
+                Some(what) => nothing(format!("its document has {what}, which is no figure")),
+            },
             Err(error) => nothing(format!("its stdout is not the document alone: {error}")),
         }
     }
@@ -91,6 +95,25 @@ impl Stdout {
         let failure = document.failure.take();
         Self { whole: document, failure, problem }
     }
+}
+
+/// The first number of `document` that is none, or without end, and where it stands: nothing that was
+/// measured is either, and a document that says so is not believed in the rest.
+fn no_figure(document: &Document) -> Option<String> {
+    fn find(value: &Value, place: &str) -> Option<String> {
+        match value {
+            Value::Number(number) if !number.is_finite() => Some(format!("{place}: {number}")),
+            Value::Sequence(values) => values.iter().find_map(|value| find(value, place)),
+            Value::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+                let key = key.as_str().unwrap_or_default();
+                let place =
+                    if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+                find(value, &place)
+            }),
+            _ => None,
+        }
+    }
+    find(&serde_yaml::to_value(document).ok()?, "")
 }
 
 /// Why `section` is not what was asked for.
@@ -320,6 +343,11 @@ mod tests {
         let seconds = with(&|document| document.latency.as_mut().unwrap().unit = "s".to_owned());
         let made_up = with(&|document| document.upload.as_mut().unwrap().samples[0] = 0.0);
         let sections_only = whole().to_yaml();
+        let endless = sections_only.replacen("median: 6.5", "median: .inf", 1);
+        let no_number = sections_only.replacen("samples: [0.1,", "samples: [.nan,", 1);
+        let no_cost = format!(
+            "{sections_only}node: {{name: n, version: '1', cpu_seconds: .nan, peak_rss_bytes: 1}}\n"
+        );
         let junk = format!("INFO connecting\n{}", whole().to_yaml());
         let cases: &[(i32, &str, Status, &str, &str)] = &[
             (
@@ -383,6 +411,9 @@ mod tests {
             ),
             (0, &seconds, Partial, "unclassified", "its latency section is in \"s\", not ms"),
             (0, &made_up, Partial, "unclassified", "its upload section has a sample of 0"),
+            (0, &endless, Fail, "unclassified", "its document has upload.median: .inf"),
+            (0, &no_number, Fail, "unclassified", "its document has latency.samples: .nan"),
+            (0, &no_cost, Fail, "unclassified", "its document has node.cpu_seconds: .nan"),
         ];
         for (status, stdout, expected, blame, reason) in cases {
             let judged = judge(&outcome(*status, stdout));

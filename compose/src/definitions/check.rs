@@ -79,6 +79,10 @@ impl Implementation {
                 "`process.build` is empty; expected a program, or no `build` at all",
             );
         }
+        if self.docker.cpus.is_some_and(|cpus| !(cpus.is_finite() && cpus > 0.0)) {
+            let message = "`docker.cpus` takes a number above 0".to_owned();
+            return Some((vec![Key("docker"), Key("cpus")], message));
+        }
         if let Some((key, message)) = self.source.problem() {
             return Some((vec![Key("source"), Key(key)], message));
         }

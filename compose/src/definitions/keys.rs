@@ -46,7 +46,7 @@ const SOURCE: &[&str] = &[
     "patchPath",
     "patchFile",
 ];
-const DOCKER: &[&str] = &["user", "writable", "memory", "ownRedis"];
+const DOCKER: &[&str] = &["user", "writable", "memory", "cpus", "ownRedis"];
 const PROCESS: &[&str] = &["build", "command"];
 
 /// One note, `line: what`, for each thing in `text` that has no meaning here.
@@ -70,6 +70,7 @@ pub(super) fn read_past(text: &str) -> Vec<String> {
             }
             if let Some(Value::Sequence(transports)) = entry.get("transports") {
                 notes.transports(&path, &place, transports);
+                notes.layers(&path, &place, entry, transports);
             }
         }
     }
@@ -94,6 +95,25 @@ impl Notes<'_> {
             let hint = suggestion::known(key, known.iter().copied());
             let path = [path, &[Key(key)]].concat();
             self.add(&path, place, &format!("unknown key \"{key}\"{hint}"));
+        }
+    }
+
+    /// With secure channels and no muxers, or the other way round, tcp and ws have no stack at all.
+    fn layers(&mut self, path: &[Step<'_>], place: &str, entry: &Mapping, transports: &[Value]) {
+        let has =
+            |key| entry.get(key).and_then(Value::as_sequence).is_some_and(|list| !list.is_empty());
+        let (given, missing) = match (has("secureChannels"), has("muxers")) {
+            (true, false) => ("secureChannels", "muxers"),
+            (false, true) => ("muxers", "secureChannels"),
+            _ => return,
+        };
+        let layered = transports.iter().filter_map(Value::as_str);
+        for transport in layered.filter(|transport| ["tcp", "ws"].contains(transport)) {
+            let path = [path, &[Key("transports")]].concat();
+            let message = format!(
+                "it speaks {transport} and has {given}, but no {missing}: there will be no test of it over {transport}"
+            );
+            self.add(&path, place, &message);
         }
     }
 

@@ -7,6 +7,7 @@
 mod check;
 mod container;
 mod dial_only;
+mod expected;
 mod keys;
 mod known;
 mod locate;
@@ -22,6 +23,8 @@ use serde::Deserialize;
 
 pub use container::ContainerOptions;
 pub use dial_only::DialOnly;
+pub use expected::ExpectedFailure;
+pub(crate) use expected::FILE_NAME as EXPECTED_FAILURES;
 pub use preselection::Preselection;
 pub use read::Error;
 pub use source::{Browser, Source, SourceKind};
@@ -39,6 +42,8 @@ pub struct Definitions {
     pub implementations: Vec<Implementation>,
     /// What is selected where no flag says otherwise.
     pub preselections: Vec<Preselection>,
+    /// Tests that are known to fail.
+    pub expected: Vec<ExpectedFailure>,
     /// What was read past, one line each, with file and line.
     pub warnings: Vec<String>,
 }
@@ -321,6 +326,20 @@ mod tests {
                 "impls.yaml:3: implementations[0] (a).source: unknown key \"comit\"; did you mean \"commit\"?",
             ]
         );
+    }
+
+    #[test]
+    fn half_a_stack_is_warned_of() {
+        let warnings = |lists: &str| {
+            let text =
+                format!("implementations:\n  - {{id: a, transports: [quic-v1, tcp], {lists}}}\n");
+            parse(&text).unwrap().warnings
+        };
+        let expected = "impls.yaml:2: implementations[0] (a): it speaks tcp and has muxers, but no secureChannels: there will be no test of it over tcp";
+        assert_eq!(warnings("muxers: [yamux]"), [expected]);
+        assert!(warnings("secureChannels: [tls], muxers: []")[0].contains("but no muxers"));
+        assert_eq!(warnings("secureChannels: [tls], muxers: [yamux]"), [""; 0]);
+        assert_eq!(warnings("secureChannels: []"), [""; 0], "one test a transport");
     }
 
     #[test]

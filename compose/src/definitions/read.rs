@@ -48,6 +48,7 @@ impl Definitions {
             .map_err(|source| Error::Read { file: file.to_owned(), source })?;
         let mut definitions = Self::parse(&text, file)?;
         definitions.preselect(file)?;
+        definitions.expect(file)?;
         Ok(definitions)
     }
 
@@ -67,6 +68,7 @@ impl Definitions {
             servers: raw.servers,
             implementations: raw.implementations,
             preselections: Vec::new(),
+            expected: Vec::new(),
             warnings: keys::read_past(text)
                 .into_iter()
                 .map(|note| format!("{}:{note}", file.display()))

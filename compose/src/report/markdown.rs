@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use harness_sdk::document::significant;
 
 use super::group::{Grid, by, failures, layers};
-use super::{facts, summary_line, tests_of, with_spread};
+use super::{
+    OWN_FIGURES, OwnFigures, facts, reason_of, status_of, summary_line, tests_of, warnings,
+    with_spread,
+};
 use crate::results::{Results, TestResult};
 
 /// The run as Markdown: summary, failures first; medians by transport and who dials whom; every
@@ -25,14 +28,29 @@ pub fn markdown(results: &Results) -> String {
         }
     }
     every_number(&mut out, &results.tests);
+    own_figures(&mut out, &results.tests);
     out
+}
+
+/// What dialers told of themselves, of their whole run.
+fn own_figures(out: &mut String, tests: &[TestResult]) {
+    let told: Vec<_> =
+        tests.iter().filter_map(|test| Some((test, OwnFigures::of(test)?))).collect();
+    if told.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## What dialers told of themselves\n");
+    let _ = writeln!(out, "| test | {} |\n|---|--:|--:|---|", OWN_FIGURES.join(" | "));
+    for (test, OwnFigures { cpu, peak, phases }) in told {
+        let _ = writeln!(out, "| {} | {cpu} | {peak} | {} |", plain(&test.test), plain(&phases));
+    }
 }
 
 fn head(out: &mut String, results: &Results) {
     let Results { metadata, summary, .. } = results;
     let _ = writeln!(out, "# {}\n", plain(&metadata.test_pass));
     let _ = writeln!(out, "**{}: {}.**\n", tests_of(summary.total), summary_line(summary));
-    for warning in &metadata.warnings {
+    for warning in warnings(metadata) {
         let _ = writeln!(out, "**Warning:** {}\n", plain(warning));
     }
     out.push_str("| | |\n|---|---|\n");
@@ -50,8 +68,9 @@ fn broken(out: &mut String, tests: &[TestResult]) {
     out.push_str("## Not passed\n\n| status | class | reason | test |\n|---|---|---|---|\n");
     for test in failures {
         let class = test.class.map(|class| class.to_string()).unwrap_or_default();
-        let reason = plain(test.reason.as_deref().unwrap_or_default());
-        let _ = writeln!(out, "| {} | {class} | {reason} | {} |", test.status, plain(&test.test));
+        let reason = plain(&reason_of(test).unwrap_or_default());
+        let status = status_of(test);
+        let _ = writeln!(out, "| {status} | {class} | {reason} | {} |", plain(&test.test));
     }
     out.push('\n');
 }
@@ -71,7 +90,7 @@ fn medians(out: &mut String, tests: &[&TestResult]) {
 }
 
 fn medians_of(test: &TestResult) -> String {
-    let status = test.class.map(|_| test.status.to_string());
+    let status = test.class.map(|_| status_of(test));
     let sections = test.sections().map(|(name, section)| {
         format!("{name} {} {}", plain(&with_spread(Some(section))), section.unit)
     });
@@ -98,7 +117,7 @@ fn every_number(out: &mut String, tests: &[TestResult]) {
             );
         }
         if test.sections().next().is_none() {
-            let _ = writeln!(out, "| {name} | {} | | | | | | | | |", test.status);
+            let _ = writeln!(out, "| {name} | {} | | | | | | | | |", status_of(test));
         }
     }
 }
@@ -148,6 +167,7 @@ mod tests {
             "## quic-v1\n",
             "| a x a (tcp, noise, yamux) | upload | Gbps | 5 | 6.0 | 6.0 | 6.5 | 6.6 | 7.0 | 0.5 |",
             "| a x b (tcp, noise, yamux) | fail |",
+            "| a x a (tcp, noise, yamux) | 0.000000100 | 0.000000954 | dial 0.500, exchange p50 1.00 |",
         ] {
             assert!(text.contains(expected), "no {expected} in\n{text}");
         }

@@ -16,7 +16,7 @@ pub use yaml::{matrix_yaml, results_yaml, test_yaml};
 use harness_sdk::document::{Section, significant};
 
 use crate::definitions::Implementation;
-use crate::results::{Git, Metadata, Provenance, Status, Summary, TestResult};
+use crate::results::{Expected, Git, Metadata, Provenance, Status, Summary, TestResult};
 
 /// An implementation on one line: `rust-v0.56 [tcp, quic-v1] [noise, tls] [yamux, mplex]`.
 pub fn implementation_line(implementation: &Implementation) -> String {
@@ -30,7 +30,7 @@ pub fn implementation_line(implementation: &Implementation) -> String {
 
 /// A test's result on one line: `pass in 12.3s, upload 6.5 [6.0–6.6] Gbps`.
 pub fn line(test: &TestResult) -> String {
-    let mut line = format!("{} in {}", test.status, test.duration);
+    let mut line = format!("{} in {}", status_of(test), test.duration);
     for (name, section) in test.sections() {
         line.push_str(&format!(", {name} {} {}", with_spread(Some(section)), section.unit));
     }
@@ -52,12 +52,14 @@ pub(crate) fn summary_line(summary: &Summary) -> String {
 }
 
 /// How many tests ended how, in words and by status.
-fn counts(summary: &Summary) -> [(usize, &'static str, Status); 6] {
-    let Summary { total: _, passed, failed, partial, unsupported, unavailable, not_run } = *summary;
+fn counts(summary: &Summary) -> [(usize, &'static str, Status); 7] {
+    let Summary { total: _, passed, failed, partial, expected, unsupported, unavailable, not_run } =
+        *summary;
     [
         (passed, "passed", Status::Pass),
         (failed, "failed", Status::Fail),
         (partial, "partial", Status::Partial),
+        (expected, "failed as expected", Status::Fail),
         (unsupported, "unsupported", Status::Unsupported),
         (unavailable, "unavailable", Status::Unavailable),
         (not_run, "not run", Status::NotRun),
@@ -91,10 +93,12 @@ fn facts(metadata: &Metadata) -> Vec<(&'static str, String)> {
     let images = provenance.images.iter().map(|(id, image)| {
         format!("{id}: {}", image.trim_start_matches("sha256:").get(..12).unwrap_or(image))
     });
-    let given: [(_, Vec<_>); 6] = [
+    let limits = provenance.limits.iter().map(|(id, limits)| format!("{id}: {limits}"));
+    let given: [(_, Vec<_>); 7] = [
         ("commit", provenance.git.iter().map(state_of).collect()),
         ("toolchains", toolchains.collect()),
         ("images", images.collect()),
+        ("limits", limits.collect()),
         ("workers and processors", placement(provenance)),
         ("workload", workload.collect()),
         ("filters", filters.collect()),
@@ -142,7 +146,62 @@ fn short(value: f64) -> String {
 fn why(test: &TestResult) -> String {
     let class = test.class.map(|class| class.to_string());
     let class = class.filter(|class| *class != test.status.to_string());
-    [class, test.reason.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    [class, reason_of(test)].into_iter().flatten().collect::<Vec<_>>().join(": ")
+}
+
+/// The status as people read it: `fail`, or `fail (expected)`.
+fn status_of(test: &TestResult) -> String {
+    let expected = if test.expected.is_some() { " (expected)" } else { "" };
+    format!("{}{expected}", test.status)
+}
+
+/// What happened, and where it was expected, why.
+fn reason_of(test: &TestResult) -> Option<String> {
+    let reason = test.reason.clone()?;
+    Some(match &test.expected {
+        Some(Expected { reason: why, owner, expires }) => {
+            format!("{reason} (expected until {expires} by {owner}: {why})")
+        }
+        None => reason,
+    })
+}
+
+/// What the dialer told of itself, for people: seconds of CPU, MiB, milliseconds by phase.
+struct OwnFigures {
+    cpu: String,
+    peak: String,
+    phases: String,
+}
+
+/// The headings of [`OwnFigures`].
+const OWN_FIGURES: [&str; 3] = ["CPU s", "peak RSS MiB", "phases ms"];
+
+impl OwnFigures {
+    fn of(test: &TestResult) -> Option<Self> {
+        let node = test.node.as_ref()?;
+        let phases = &node.phases_ms;
+        // In the order in which they happen, whatever that of their names is.
+        let known = ["dial", "security", "muxer", "handshake"];
+        let (first, others): (Vec<_>, Vec<_>) =
+            phases.connection.iter().partition(|(name, _)| known.contains(&name.as_str()));
+        let first = known.iter().filter_map(|name| first.iter().find(|(key, _)| key == name));
+        let once = first.chain(&others).map(|(name, value)| format!("{name} {}", short(**value)));
+        let repeated = [("stream open", &phases.stream_open), ("exchange", &phases.exchange)];
+        let repeated = repeated.into_iter().filter_map(|(name, percentiles)| {
+            let median = percentiles.as_ref()?.p50?;
+            Some(format!("{name} p50 {}", short(median)))
+        });
+        Some(Self {
+            cpu: short(node.cpu_seconds),
+            peak: short(node.peak_rss_bytes as f64 / f64::from(1 << 20)),
+            phases: once.chain(repeated).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// What a reader must be told before anything else.
+fn warnings(metadata: &Metadata) -> impl Iterator<Item = &String> {
+    metadata.unmet_expectations.iter().chain(&metadata.warnings)
 }
 
 #[cfg(test)]
@@ -168,6 +227,7 @@ pub(crate) mod sample {
             status,
             class: None,
             reason: None,
+            expected: None,
             duration: Duration::from_millis(12_345).into(),
             upload: Section::new(&[6.0, 6.5, 7.0, 6.6, 0.5], "Gbps"),
             download: Section::new(&[1.0 / 3.0], "Gbps"),
@@ -215,6 +275,7 @@ pub(crate) mod sample {
                 git: Some(Git { commit: "8dce2ea".to_owned(), dirty: true }),
                 ..Provenance::default()
             },
+            unmet_expectations: Vec::new(),
             warnings: vec!["the machine was not quiet: it was busy".to_owned()],
         };
         Results { metadata, summary: Summary::of(&tests), tests }

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use super::group::failures;
-use super::{summary_line, tests_of, why, with_spread};
+use super::{status_of, summary_line, tests_of, warnings, why, with_spread};
 use crate::results::Results;
 
 /// Columns apart by white space, one line below the header.
@@ -21,7 +21,7 @@ pub fn table(results: &Results) -> String {
     for test in &results.tests {
         table.add_row([
             test.test.clone(),
-            test.status.to_string(),
+            status_of(test),
             with_spread(test.upload.as_ref()),
             with_spread(test.download.as_ref()),
             with_spread(test.latency.as_ref()),
@@ -37,11 +37,11 @@ pub fn table(results: &Results) -> String {
         out.push_str(&format!(
             "\n{}: {}\n  {}\n",
             test.test,
-            test.status,
+            status_of(test),
             why(test).replace('\n', "\n  ")
         ));
     }
-    for warning in &results.metadata.warnings {
+    for warning in warnings(&results.metadata) {
         out.push_str(&format!("\nwarning: {warning}\n"));
     }
     let (summary, took) = (&results.summary, results.metadata.duration);

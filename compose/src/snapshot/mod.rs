@@ -18,7 +18,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::definitions::{Implementation, SourceKind};
+use crate::definitions::{EXPECTED_FAILURES, Implementation, SourceKind};
 use crate::engine;
 use crate::folder::RunFolder;
 use crate::matrix::Cell;
@@ -88,6 +88,11 @@ async fn fill(
     let mut missing = sources::copy_of(&sides, &options.root, top).await?;
     let definitions = definitions(options);
     write(&top.join(&definitions), fs::read(run.join("impls.yaml")), 0o644)?;
+    let expected = options.selection.definitions.with_file_name(EXPECTED_FAILURES);
+    if expected.is_file() {
+        let beside = definitions.with_file_name(EXPECTED_FAILURES);
+        write(&top.join(beside), fs::read(&expected), 0o644)?;
+    }
     let runner = std::env::current_exe().and_then(fs::read);
     write(&top.join("bin/perf-compose"), runner, 0o755)?;
     let images = top.join("docker-images");

@@ -2,10 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use perf_compose::results::{Status, TestResult};
 
-use crate::bench::{Bench, docker};
+use crate::bench::{Bench, docker, ran};
 
 /// Serves until it is asked to end.
 const SERVES: &str = "trap 'exit 0' TERM; sleep 1000 & wait";
@@ -163,4 +169,52 @@ fn what_cannot_be_built_is_unavailable_with_the_reason() {
     let result = bench.results().tests.remove(0);
     assert_eq!(result.status, Status::Unavailable);
     assert!(reason(&result).contains("its image could not be built"), "{result:?}");
+}
+
+#[test]
+fn a_forced_build_starts_from_nothing() {
+    let bench = Bench::new();
+    let definitions = definitions(&bench, SERVES, "cat /stamp >&2; exit 9", "");
+    let dockerfile = bench.path().join("Dockerfile");
+    let text = fs::read_to_string(&dockerfile).unwrap();
+    fs::write(dockerfile, text.replace("ENTRYPOINT", "RUN date +%s%N > /stamp\nENTRYPOINT"))
+        .unwrap();
+    let bytes = ["--upload-bytes", "1", "--download-bytes", "1"];
+    let stamp = |args: &[&str]| {
+        bench.run(&definitions, &[&bytes, args].concat());
+        reason(&bench.results().tests[0]).to_owned()
+    };
+    let first = stamp(&[]);
+    assert_eq!(stamp(&[]), first);
+    let anew = stamp(&["--force-image-rebuild"]);
+    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    assert_ne!(anew, first);
+}
+
+#[test]
+fn a_run_that_is_taken_up_again_has_the_engine_it_had() {
+    let bench = Bench::new();
+    let definitions = definitions(&bench, SERVES, "sleep 2; exit 9", "");
+    let mut child = bench.spawn(&definitions, &["--upload-bytes", "1", "--download-bytes", "1"]);
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !bench.path().join("cache").exists()
+        || !bench.left().iter().any(|name| name.ends_with("-dialer"))
+    {
+        assert!(Instant::now() < deadline, "the cell did not begin");
+        sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.results().tests[0].status, Status::NotRun);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perf-compose"));
+    command.args(["--yes", "--resume", "last", "--cache-dir"]).arg(bench.path().join("cache"));
+    let resumed = ran(command.stdin(Stdio::null()));
+    let results = bench.results();
+    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    assert_eq!(resumed.status, 1, "{resumed:?}");
+    assert_eq!(bench.runs().len(), 1);
+    assert_eq!(results.metadata.engine, "docker");
+    assert!(reason(&results.tests[0]).contains("ended with status 9"), "{results:?}");
+    assert_eq!(bench.left(), Vec::<String>::new());
 }

@@ -151,3 +151,29 @@ fn help_teaches() {
         assert!(ran.stdout.contains(taught), "{taught}");
     }
 }
+
+#[test]
+fn the_script_that_ci_names_calls_it() {
+    // What is built is not built again: the script looks for a release in the build folder.
+    let target = tempfile::tempdir().unwrap();
+    fs::create_dir(target.path().join("release")).unwrap();
+    let binary = target.path().join("release/perf-compose");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_perf-compose"), binary).unwrap();
+    let bench = bench();
+    let run = |args: &[&str]| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/run_tests.sh");
+        let mut command = std::process::Command::new(script);
+        command.args(args).current_dir(bench.path("")).env("CARGO_TARGET_DIR", target.path());
+        command.stdin(std::process::Stdio::null());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        finish(command.spawn().unwrap())
+    };
+    // The repository's definitions, wherever it is called from, unless others are named.
+    let ran = run(&["--list-tests"]);
+    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 46), "{}", ran.stderr);
+    let ran = run(&["--list-tests", "--impls", "impls/impls.yaml"]);
+    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 5), "{}", ran.stderr);
+    // A filter with white space is one argument, and the status is perf-compose's.
+    let ran = run(&["--list-tests", "--test-select", "js-v3.x x zig"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+}

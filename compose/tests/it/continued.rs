@@ -10,6 +10,7 @@ use nix::unistd::{Pid, mkfifo};
 use perf_compose::results::Status;
 
 use crate::bench::{Bench, SERVES, finish, interrupt, prints_document, wait_for, within};
+use crate::schema::assert_conforms;
 
 /// Three tests; each dialer notes that it ran, and the second hangs as long as there is no file `go`.
 fn three() -> Bench {
@@ -332,4 +333,58 @@ fn a_forced_build_starts_from_nothing() {
     }
     assert!(bench.path("target/fresh/node").is_file());
     assert_eq!(fs::read_dir(bench.path("cache/test-matrix")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_failure_that_is_expected_is_forgiven_until_it_is_none_any_more() {
+    let dialer = format!("[ $TRANSPORT = quic-v1 ] && exit 7\n{}", prints_document());
+    let run = |entries: &str, args: &[&str]| {
+        let mut bench = Bench::new();
+        bench.add("node", "[quic-v1, https]", SERVES, &dialer);
+        let text = format!("expected-failures:\n{entries}");
+        fs::write(bench.path("impls/expected-failures.yaml"), text).unwrap();
+        let ran = bench.run(args);
+        (bench, ran)
+    };
+    let entry = |test: &str, expires: &str| {
+        format!("  - {{test: {test}, reason: no luck, owner: '@them', expires: {expires}}}\n")
+    };
+
+    let (bench, ran) = run(&entry("'quic-v1'", "9999-12-31"), &[]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 passed, 1 failed as expected"), "{}", ran.stdout);
+    let results = bench.results();
+    assert_eq!((results.summary.failed, results.summary.expected), (0, 1));
+    let (failed, passed) = (&results.tests[0], &results.tests[1]);
+    assert_eq!((failed.status, passed.expected.is_none()), (Status::Fail, true));
+    assert_eq!(failed.expected.as_ref().unwrap().owner, "@them");
+    for (file, expected) in [
+        ("results.md", "| fail (expected) | unclassified |"),
+        ("results.html", "(expected until 9999-12-31 by @them: no luck)"),
+        ("results/node_x_node__quic_v1_.yaml", "owner: '@them'"),
+    ] {
+        let text = fs::read_to_string(bench.run_folder().join(file)).unwrap();
+        assert!(text.contains(expected), "{file}: {text}");
+    }
+    assert_conforms(&bench);
+
+    // Red: it passes, it has expired, there is no such test; and a failure that nobody expects.
+    let cases = [
+        (entry("'node x node (https)'", "9999-12-31"), "@them expects it to fail"),
+        (entry("quic-v1", "2020-01-01"), "was accepted until 2020-01-01"),
+        (entry("quick", "9999-12-31"), "no test is called \"quick\""),
+        (String::new(), "1 passed, 1 failed\n"),
+    ];
+    for (entries, told) in cases {
+        let (bench, ran) = run(&entries, &[]);
+        assert_eq!(ran.status, 1, "{entries}: {}", ran.stdout);
+        assert!(ran.stdout.contains(told), "{entries}: {}", ran.stdout);
+        assert_conforms(&bench);
+    }
+    // What was not selected is nobody's business.
+    let (_, ran) = run(&entry("quic-v1", "2020-01-01"), &["--transport-select", "https"]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    let (_, ran) = run("  - {test: x}\n", &[]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("expected-failures.yaml:2:5: "), "{}", ran.stderr);
 }

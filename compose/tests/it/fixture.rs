@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use harness_sdk::document::Section;
+use harness_sdk::document::{NodeInfo, Section};
 use harness_sdk::{Class, Muxer, SecureChannel, Transport};
 use perf_compose::machine::Machine;
 use perf_compose::results::{
@@ -73,12 +73,34 @@ fn test(
         status: Status::Pass,
         class: None,
         reason: None,
+        expected: None,
         duration: Duration::from_millis(12_345).into(),
         upload: Section::new(&numbers.around(7.2 / factor, 10), "Gbps"),
         download: Section::new(&numbers.around(6.8 / factor, 10), "Gbps"),
         latency: Section::new(&numbers.around(0.19 * factor, 100), "ms"),
-        node: None,
+        node: Some(node(transport, secure_channel, muxer)),
     }
+}
+
+/// What the dialer told of itself.
+fn node(
+    transport: Transport,
+    secure_channel: Option<SecureChannel>,
+    muxer: Option<Muxer>,
+) -> NodeInfo {
+    let phases = match transport.is_layered() {
+        true => "dial: 0.1, security: 1.2, muxer: 0.3",
+        false => "handshake: 1.6",
+    };
+    let layer = |name: Option<String>| name.unwrap_or_else(|| "null".to_owned());
+    let (secure_channel, muxer) = (
+        layer(secure_channel.map(|channel| channel.to_string())),
+        layer(muxer.map(|muxer| muxer.to_string())),
+    );
+    let text = format!(
+        "{{name: perf-node, version: 0.1.0, stack: {{transport: {transport}, secure_channel: {secure_channel}, muxer: {muxer}, profile: stock}}, phases_ms: {{{phases}, stream_open: {{p50: 0.11, p99: null}}, exchange: {{p50: 0.08, p99: null}}}}, cpu_seconds: 12.3, peak_rss_bytes: 31457280}}"
+    );
+    serde_yaml::from_str(&text).unwrap()
 }
 
 /// Lets some tests end otherwise.
@@ -119,7 +141,7 @@ fn end(test: &mut TestResult) {
     (test.status, test.class, test.reason) = (status, Some(blame), Some(reason.to_owned()));
     test.latency = None;
     if status != Status::Partial {
-        (test.upload, test.download) = (None, None);
+        (test.upload, test.download, test.node) = (None, None, None);
     }
 }
 
@@ -158,10 +180,12 @@ fn metadata() -> Metadata {
             git: Some(Git { commit: "2".repeat(40), dirty: true }),
             toolchains: [("cargo".to_owned(), "cargo 1.95.0".to_owned())].into(),
             images: [("rust-v0.56".to_owned(), format!("sha256:{}", "3".repeat(64)))].into(),
+            limits: [("rust-v0.56".to_owned(), "cpus 1.5, memory 512m".to_owned())].into(),
             workers: 1,
             pinning: vec![Sides { dialer: vec![0, 1], listener: vec![2, 3] }],
             resumed_at: vec!["2026-11-08T14:40:00Z".to_owned()],
         },
+        unmet_expectations: Vec::new(),
         warnings: vec!["the machine was not quiet: <b>made up</b>".to_owned()],
     }
 }

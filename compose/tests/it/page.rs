@@ -77,8 +77,13 @@ fn a_browser_shows_it_without_complaint() {
     let dom = &ran.stdout;
     let sections: usize = results.tests.iter().map(|test| test.sections().count()).sum();
     assert_eq!(dom.matches("class=\"strip\"").count(), sections);
-    for expected in ["<h2 id=\"not-passed\">", "<h2 id=\"tcp\">", "<h2 id=\"quic\">", "46 tests, "]
-    {
+    for expected in [
+        "<h2 id=\"not-passed\">",
+        "<h2 id=\"tcp\">",
+        "<h2 id=\"quic\">",
+        "<h2 id=\"nodes\">",
+        "46 tests, ",
+    ] {
         assert!(dom.contains(expected), "{expected}");
     }
     // Made by the page's script: its hash in the policy is right.

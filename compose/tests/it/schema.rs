@@ -38,6 +38,12 @@ fn written(bench: &Bench) -> Value {
     value(&fs::read_to_string(bench.run_folder().join("results.yaml")).unwrap())
 }
 
+/// Fails where the results of the one run in `bench` are not as the schema has them.
+pub(crate) fn assert_conforms(bench: &Bench) {
+    let document = written(bench);
+    assert_eq!(errors(&document), [""; 0], "{document:#}");
+}
+
 fn assert_valid(document: &Value, statuses: &[&str]) {
     assert_eq!(errors(document), [""; 0], "{document:#}");
     let found: Vec<_> =

@@ -55,6 +55,9 @@ struct Service {
     /// The processors it runs on, `0,2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     cpuset: Option<String>,
+    /// How many processors' time it may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpus: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mem_limit: Option<String>,
     /// Memory and swap together: the same, so that a limit is one.
@@ -140,12 +143,13 @@ fn node(
     run: &RunNames,
     environment: BTreeMap<String, String>,
 ) -> Service {
-    let ContainerOptions { user, writable, memory, own_redis: _ } = &implementation.docker;
+    let ContainerOptions { user, writable, memory, cpus, own_redis: _ } = &implementation.docker;
     Service {
         image: super::image::name(&implementation.id),
         user: user.clone().unwrap_or_else(|| NOBODY.to_owned()),
         read_only: !writable,
         tmpfs: if *writable { Vec::new() } else { vec!["/tmp"] },
+        cpus: *cpus,
         mem_limit: memory.clone(),
         memswap_limit: memory.clone(),
         environment,
@@ -185,6 +189,7 @@ fn service(container: &str, run: &RunNames) -> Service {
         cap_drop: ["ALL"],
         security_opt: ["no-new-privileges:true"],
         cpuset: None,
+        cpus: None,
         mem_limit: None,
         memswap_limit: None,
         // What `docker logs` reads, whatever the engine's default is.
@@ -270,9 +275,12 @@ mod tests {
 
     #[test]
     fn a_definition_may_ask_for_a_redis_a_user_and_a_root_to_write() {
-        let file = file_of(", docker: {ownRedis: true, user: root, writable: true, memory: 20m}");
+        let file = file_of(
+            ", docker: {ownRedis: true, user: root, writable: true, memory: 20m, cpus: 1.5}",
+        );
         let dialer = &file["services"]["dialer"];
         assert_eq!((&dialer["user"], &dialer["mem_limit"]), (&"root".into(), &"20m".into()));
+        assert_eq!(dialer["cpus"], 1.5);
         assert_eq!(dialer["read_only"], false);
         let host = file["services"]["redis"]["networks"]["run"]["aliases"][0].as_str().unwrap();
         assert_eq!(dialer["environment"]["REDIS_ADDR"], format!("{host}:6379"));

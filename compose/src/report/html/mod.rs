@@ -14,7 +14,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::group::{Grid, by, failures, layers};
-use super::{counts, facts, short, summary_line, tests_of};
+use super::{
+    OWN_FIGURES, OwnFigures, counts, facts, reason_of, short, summary_line, tests_of, warnings,
+};
 use crate::matrix::slug;
 use crate::results::{Blame, Results, Status, TestResult};
 use plot::Scale;
@@ -48,9 +50,9 @@ pub fn html(results: &Results) -> String {
                 header {
                     h1 { (metadata.test_pass) }
                     (how_many(results))
-                    @if !metadata.warnings.is_empty() {
+                    @if warnings(metadata).next().is_some() {
                         ul.warnings aria-label="Warnings" {
-                            @for warning in &metadata.warnings { li { b { "Warning:" } " " (warning) } }
+                            @for warning in warnings(metadata) { li { b { "Warning:" } " " (warning) } }
                         }
                     }
                     dl { @for (name, value) in facts(metadata) { dt { (name) } dd { (value) } } }
@@ -60,12 +62,16 @@ pub fn html(results: &Results) -> String {
                             @for group in &transports {
                                 li { a href={ "#" (group.key.as_str()) } { (group.key.as_str()) } }
                             }
+                            @if tests.iter().any(|test| test.node.is_some()) {
+                                li { a href="#nodes" { "What dialers told of themselves" } }
+                            }
                         }
                     }
                 }
                 main {
                     (broken(tests))
                     @for group in &transports { (transport(group.key, &group.tests)) }
+                    (own_figures(tests))
                 }
                 footer {
                     p { "The same, for programs: " a href="results.yaml" { "results.yaml" } "." }
@@ -97,10 +103,45 @@ fn how_many(results: &Results) -> Markup {
     }
 }
 
+/// What dialers told of themselves, of their whole run.
+fn own_figures(tests: &[TestResult]) -> Markup {
+    let told = tests.iter().filter_map(|test| Some((test, OwnFigures::of(test)?)));
+    let told: Vec<_> = told.collect();
+    html! {
+        @if !told.is_empty() {
+            section aria-labelledby="nodes" {
+                h2 id="nodes" { "What dialers told of themselves" }
+                div.wide tabindex="0" role="region" aria-labelledby="nodes" {
+                    table.own aria-labelledby="nodes" {
+                        thead {
+                            tr {
+                                th scope="col" { "test" }
+                                @for heading in OWN_FIGURES { th scope="col" { (heading) } }
+                            }
+                        }
+                        tbody {
+                            @for (test, OwnFigures { cpu, peak, phases }) in &told {
+                                tr {
+                                    th scope="row" { (test.test) }
+                                    td.n { (cpu) }
+                                    td.n { (peak) }
+                                    td { (phases) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What did not pass; tests with the same reason, as all of an implementation that is missing, are
 /// told together.
 fn broken(tests: &[TestResult]) -> Markup {
-    let alike = by(failures(tests), |test| (test.status, test.class, test.reason.as_deref()));
+    let alike = by(failures(tests), |test| {
+        (test.status, test.expected.is_some(), test.class, reason_of(test))
+    });
     html! {
         @if !alike.is_empty() {
             section aria-labelledby="not-passed" {
@@ -111,11 +152,11 @@ fn broken(tests: &[TestResult]) -> Markup {
                     }
                     tbody {
                         @for group in &alike {
-                            @let (status, class, reason) = group.key;
+                            @let (status, expected, class, reason) = &group.key;
                             tr {
-                                td { (word(status)) }
-                                td { (class_of(class)) }
-                                td.reason { (reason.unwrap_or_default()) }
+                                td { (word(*status, *expected)) }
+                                td { (class_of(*class)) }
+                                td.reason { (reason.as_deref().unwrap_or_default()) }
                                 td { (names(&group.tests)) }
                             }
                         }
@@ -190,7 +231,7 @@ fn pair(test: Option<&TestResult>) -> Markup {
     let Some(test) = test else { return html! { td.none { "–" } } };
     html! {
         td {
-            @if test.status != Status::Pass { a href={ "#" (anchor(test)) } { (word(test.status)) } }
+            @if test.status != Status::Pass { a href={ "#" (anchor(test)) } { (word(test.status, test.expected.is_some())) } }
             @if test.sections().next().is_some() {
                 a.cell href={ "#" (anchor(test)) } {
                     @for (key, _, sign) in SECTIONS {
@@ -271,8 +312,8 @@ fn anchor(test: &TestResult) -> String {
     format!("test-{}", slug(&test.test))
 }
 
-fn word(status: Status) -> Markup {
-    html! { span class={ "status " (status) } { (status) } }
+fn word(status: Status, expected: bool) -> Markup {
+    html! { span class={ "status " (status) } { (status) @if expected { " (expected)" } } }
 }
 
 fn class_of(class: Option<Blame>) -> String {
@@ -362,6 +403,7 @@ mod tests {
                 "quic-v1",
                 "Upload over quic-v1, Gbps",
                 "Download over quic-v1, Gbps",
+                "What dialers told of themselves",
             ]
         );
         let strips: Vec<_> = page.iter().filter(|element| element.has_class("strip")).collect();
