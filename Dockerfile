@@ -14,6 +14,7 @@ ENV CARGO_PROFILE_RELEASE_DEBUG=false \
 # member; the real ones come after.
 COPY Cargo.toml Cargo.lock ./
 COPY protocols/perf/Cargo.toml protocols/perf/
+COPY protocols/webtransport/Cargo.toml protocols/webtransport/
 COPY harness-sdk/Cargo.toml harness-sdk/
 COPY coordinator/Cargo.toml coordinator/
 COPY perf-node/Cargo.toml perf-node/
@@ -31,6 +32,7 @@ RUN for manifest in */Cargo.toml protocols/*/Cargo.toml; do \
 RUN cargo build --release --locked -p perf-node --target "$(rustc -vV | sed -n 's/^host: //p')"
 
 COPY protocols/perf/src protocols/perf/src
+COPY protocols/webtransport/src protocols/webtransport/src
 COPY harness-sdk/src harness-sdk/src
 COPY perf-node/src perf-node/src
 # Cargo goes by the time of a file; these may be older than what was built from the empty ones.
