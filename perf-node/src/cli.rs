@@ -117,7 +117,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct StackFlags {
-    /// tcp or quic-v1 [default: what the address says, else tcp]
+    /// tcp, quic-v1 or webtransport [default: what the address says, else tcp]
     #[arg(long, value_name = "NAME")]
     transport: Option<String>,
     /// noise or tls, with tcp [default: noise]

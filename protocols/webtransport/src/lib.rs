@@ -6,6 +6,10 @@
 //! that proves who the peer is and that the certificate is its own. Streams of the session are then
 //! libp2p's streams, and nothing but QUIC stands between them and the network.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod address;
 mod certificate;
 mod clock;

@@ -101,8 +101,13 @@ impl Driver {
         .await
     }
 
+    /// Tells the peer which rule it broke; anything else it knows, or is none of its business.
     fn fail(&self, error: &Error) {
-        self.quic.close(error.code().into(), error.to_string().as_bytes());
+        let reason = match error {
+            Error::Protocol(violation) => violation.to_string(),
+            _ => String::new(),
+        };
+        self.quic.close(error.code().into(), reason.as_bytes());
     }
 }
 
