@@ -43,8 +43,9 @@ pub async fn check(
     needs: Needs,
 ) -> Report {
     let mut sides: Vec<&Implementation> = Vec::new();
-    for side in cells.iter().flat_map(|cell| [cell.dialer, cell.listener]) {
-        if !sides.iter().any(|known| known.id == side.id) {
+    let possible = cells.iter().filter(|cell| cell.unsupported().is_none());
+    for side in possible.clone().flat_map(|cell| [cell.dialer, cell.listener]) {
+        if !sides.iter().any(|known| known.build_name() == side.build_name()) {
             sides.push(side);
         }
     }
@@ -59,11 +60,13 @@ pub async fn check(
     }
     for side in &sides {
         for reason in reasons(definitions, side, root, needs) {
-            lost.entry(&side.id).or_default().push(reason);
+            lost.entry(side.build_name()).or_default().push(reason);
         }
     }
     let cost = |ids: &dyn Fn(&str) -> bool| {
-        cells.iter().filter(|cell| ids(&cell.dialer.id) || ids(&cell.listener.id)).count()
+        let sides =
+            |cell: &&Cell<'_>| ids(cell.dialer.build_name()) || ids(cell.listener.build_name());
+        possible.clone().filter(sides).count()
     };
     let costs: Vec<_> = rows.iter().map(|row| cost(&|id| row.users.contains(&id))).collect();
     let mut text = format!("{}\n", table(&rows, &costs).trim_fmt());
@@ -88,8 +91,8 @@ async fn rows<'a>(sides: &[&'a Implementation], root: &Path, needs: Needs) -> Ve
         };
         for tool in tools {
             match users.iter_mut().find(|(name, _)| *name == tool) {
-                Some((_, users)) => users.push(&side.id),
-                None => users.push((tool, vec![&side.id])),
+                Some((_, users)) => users.push(side.build_name()),
+                None => users.push((tool, vec![side.build_name()])),
             }
         }
     }
