@@ -5,15 +5,13 @@ package libp2pnode
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
-
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
-
-	"net/netip"
 
 	"perf.test/contract/exchange"
 	"perf.test/contract/node"
