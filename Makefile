@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker test test-docker test-js full check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker test test-docker test-js full soak fuzz check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,12 @@ test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20
 full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
+
+soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
+	SOAK_MINUTES=30 $(CARGO) test $(LOCKED) -p perf-node --test soak -- --nocapture
+
+fuzz: ## each decoder that is ours, for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
+	scripts/fuzz
 
 check: fmt clippy doc ## format, lints, documentation
 

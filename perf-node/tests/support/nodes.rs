@@ -117,10 +117,7 @@ pub(crate) fn listening(ip: &str, stack: &Stack, flags: &[&str]) -> Launch {
 
 fn on_stack(launch: Launch, stack: &Stack, flags: &[&str]) -> Launch {
     let layers = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
-    launch
-        .args(["--transport", stack.transport.as_str()])
-        .args(layers)
-        .args(flags.iter().copied())
+    launch.args(["--transport", stack.transport.as_str()]).args(layers).args(flags.iter().copied())
 }
 
 fn layers(stack: &Stack) -> Vec<(&'static str, &'static str)> {
