@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 0.02;
 const SAMPLES: usize = 3;
 
 /// How long one takes at the link's rate, in seconds.
-const SECONDS: f64 = 0.4;
+const SECONDS: f64 = 0.3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_100_mbit_per_second() {

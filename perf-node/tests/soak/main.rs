@@ -25,10 +25,11 @@ use std::time::Duration;
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
 struct Form {
-    /// Uploads, and downloads, on the one connection.
-    transfers: usize,
-    /// For about this long one-byte exchanges follow, and `streams` of them at least.
+    /// How long the one connection is used, about.
     lasting: Duration,
+    /// Uploads on it, and downloads, at least.
+    transfers: usize,
+    /// One-byte exchanges on it, at least.
     streams: usize,
     /// Connections, one after the other.
     connections: usize,
@@ -39,16 +40,14 @@ impl Form {
     fn chosen() -> Self {
         match std::env::var("SOAK_MINUTES") {
             Err(_) => Self {
-                transfers: 400,
-                lasting: Duration::from_secs(8),
+                lasting: Duration::from_secs(9),
+                transfers: 500,
                 streams: 5_000,
                 connections: 200,
             },
             Ok(minutes) => Self {
+                lasting: Duration::from_secs(60 * minutes.parse::<u64>().expect("whole minutes")),
                 transfers: 20_000,
-                lasting: Duration::from_secs(
-                    60 * minutes.parse::<u64>().expect("SOAK_MINUTES: whole minutes"),
-                ),
                 streams: 20_000,
                 connections: 10_000,
             },
