@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 const PREFIX: &str = "perf-fidelity-";
 
 /// A network namespace; removed when dropped. What no destructor removed, because its process was killed, the next
@@ -39,13 +42,17 @@ impl Drop for Namespace {
     }
 }
 
-/// Removes what runs that are gone have left.
+/// Removes what runs that are gone have left, and ends what they had started in there.
 pub(crate) fn sweep() {
     for line in run("ip", &["netns", "list"]).lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             println!("removing {name}, which a killed run has left");
+            for pid in run("ip", &["netns", "pids", name]).split_whitespace() {
+                // An error means that it has ended by itself.
+                let _ = kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
+            }
             // Another run's sweep may have been quicker.
             let _ = output("ip", &["netns", "del", name]);
         }
