@@ -162,8 +162,7 @@ impl RoundTrip {
     /// Over TCP and over UDP. The error may be half of what samples are judged by.
     fn of(case: Case) -> [Self; 2] {
         let asked = 2.0 * ms(case.delay);
-        let kinds: [(&str, fn(Duration) -> Vec<f64>); 2] =
-            [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
+        let kinds: [(&str, Pings); 2] = [("TCP", tcp_round_trips), ("UDP", udp_round_trips)];
         kinds.map(|(kind, round_trips)| {
             let median = |delay| box_plot(&round_trips(delay)).unwrap().median;
             let mut seen = Vec::new();
@@ -186,6 +185,9 @@ impl fmt::Display for RoundTrip {
         write!(f, "{:.2} ms", self.0)
     }
 }
+
+/// How long a byte takes there and back through a relay of a delay, in milliseconds, each time.
+type Pings = fn(Duration) -> Vec<f64>;
 
 const PINGS: usize = 15;
 
