@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker test test-docker test-js test-go full check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,12 @@ test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
 full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
+
+soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
+	SOAK_MINUTES=30 $(CARGO) test $(LOCKED) -p perf-node --test soak -- --nocapture
+
+fuzz: ## each decoder that is ours, for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
+	scripts/fuzz
 
 check: fmt clippy doc ## format, lints, documentation
 

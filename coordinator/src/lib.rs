@@ -30,11 +30,14 @@
 //! | `execute.rs`, `session.rs`, `clients.rs`, `info.rs` | a command applied to the store, to a connection, to the server |
 //! | `reply.rs` | one reply to RESP2 or RESP3 |
 //! | `connection.rs`, `server.rs` | the sockets |
+//! | `fuzzing.rs` | the same without them, for `fuzz/` |
 
 mod clients;
 mod command;
 mod connection;
 mod execute;
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod inline;
 mod integer;

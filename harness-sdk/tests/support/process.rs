@@ -64,6 +64,21 @@ impl Launch {
             .var("DOWNLOAD_BYTES", bytes.to_string())
     }
 
+    /// In a network namespace: what was said so far, run by `ip netns exec`, which becomes that program.
+    pub(crate) fn in_namespace(self, name: &str) -> Self {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", name]).arg(self.command.get_program());
+        command.args(self.command.get_args());
+        for (variable, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, said: format!("in {name}:{}", self.said) }
+    }
+
     /// Where stdout goes, in place of the test.
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
@@ -118,6 +133,20 @@ impl Process {
             }
             None => panic!("{}\nprinted fewer lines:\n{}", self.said, self.stderr.text()),
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The last line on stderr so far.
+    pub(crate) fn last_on_stderr(&self) -> String {
+        self.stderr.0.borrow().lines.last().cloned().unwrap_or_default()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -94,25 +94,30 @@ impl Listening {
     }
 
     pub(crate) async fn start_on(ip: &str, stack: &Stack, flags: &[&str]) -> Self {
-        Self::spawn(node().args(["listen", "--ip", ip]), stack, flags).await
+        Self::of(listening(ip, stack, flags)).await
     }
 
     /// `perf-node probe client`.
     pub(crate) async fn probe(stack: &Stack, behaviour: &str, flags: &[&str]) -> Self {
         let launch = node().args(["probe", "client", "--behaviour", behaviour]);
-        Self::spawn(launch, stack, flags).await
+        Self::of(on_stack(launch, stack, flags)).await
     }
 
-    async fn spawn(launch: Launch, stack: &Stack, flags: &[&str]) -> Self {
-        let layers = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
-        let mut process = launch
-            .args(["--transport", stack.transport.as_str()])
-            .args(layers)
-            .args(flags.iter().copied())
-            .spawn();
+    pub(crate) async fn of(launch: Launch) -> Self {
+        let mut process = launch.spawn();
         let address = process.wait_for_stdout(1).await.remove(0);
         Self { process, address }
     }
+}
+
+/// `perf-node listen` on `ip`.
+pub(crate) fn listening(ip: &str, stack: &Stack, flags: &[&str]) -> Launch {
+    on_stack(node().args(["listen", "--ip", ip]), stack, flags)
+}
+
+fn on_stack(launch: Launch, stack: &Stack, flags: &[&str]) -> Launch {
+    let layers = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
+    launch.args(["--transport", stack.transport.as_str()]).args(layers).args(flags.iter().copied())
 }
 
 fn layers(stack: &Stack) -> Vec<(&'static str, &'static str)> {
