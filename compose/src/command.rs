@@ -8,6 +8,7 @@ use harness_sdk::Shutdown;
 use perf_coordinator::{Coordinator, Limits};
 
 use crate::chain::chain;
+use crate::check::CheckOptions;
 use crate::definitions::{self, Definitions};
 use crate::engine::{self, DockerEngine, Engine, ProcessEngine};
 use crate::folder;
@@ -16,7 +17,11 @@ use crate::matrix::Cell;
 use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::selection::FilterTexts;
+<<<<<<< HEAD
 use crate::{continuation, dependencies, leftovers, listing, pass, report, selection, snapshot};
+=======
+use crate::{check, continuation, dependencies, leftovers, listing, pass, report, selection};
+>>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +44,15 @@ pub enum Error {
     /// The run that was to be taken up again.
     #[error(transparent)]
     Continuation(continuation::Error),
+<<<<<<< HEAD
     /// The archive of the run.
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
+=======
+    /// The check of a node.
+    #[error(transparent)]
+    Check(#[from] check::Error),
+>>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
     /// Stdout, stdin or the runtime.
     #[error("cannot go on")]
     Io(#[from] io::Error),
@@ -59,7 +70,12 @@ impl Error {
             | Self::Definitions(_)
             | Self::Selection(_)
             | Self::Continuation(_) => 2,
+<<<<<<< HEAD
             Self::Engine(_) | Self::Folder(_) | Self::Snapshot(_) | Self::Io(_) => 3,
+=======
+            Self::Engine(_) | Self::Folder(_) | Self::Io(_) => 3,
+            Self::Check(error) => error.status(),
+>>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
             Self::Declined => INTERRUPTED,
         }
     }
@@ -115,7 +131,17 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
             Ok(u8::from(!found.complete))
         }
         Task::Run(options) => run(&options).await,
+        Task::Check(options) => check(&options).await,
+        Task::ListRules => print(&check::report::rules()),
     }
+}
+
+async fn check(options: &CheckOptions) -> Result<u8, Error> {
+    leftovers::end_orphans();
+    let mut interrupt = interrupt::watch()?;
+    let report = check::check(options, &mut interrupt).await?;
+    print(&report.render(options.format, options.colours)?)?;
+    Ok(report.status(options.strict))
 }
 
 async fn run(options: &RunOptions) -> Result<u8, Error> {

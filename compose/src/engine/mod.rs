@@ -1,9 +1,13 @@
 //! Engines: what turns a cell into two running nodes, and what the nodes did into an outcome.
 
-mod capture;
+pub(crate) mod capture;
 mod docker;
+<<<<<<< HEAD
 mod group;
 mod legacy;
+=======
+pub(crate) mod group;
+>>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
 #[cfg(test)]
 pub(crate) mod mock;
 mod outcome;

@@ -1,6 +1,7 @@
 //! From the command line to what is to be done. Nothing else reads arguments or the environment.
 
 mod args;
+mod check;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ pub use args::Args;
 pub use args::EngineName;
 use args::{ProgressName, SubCommand};
 
+use crate::check::{CheckOptions, rules};
 use crate::continuation::{self, Continuation, Which};
 use crate::definitions::root_of;
 use crate::dependencies::Needs;
@@ -52,6 +54,10 @@ pub enum Task {
     },
     /// Run the selected tests.
     Run(Box<RunOptions>),
+    /// Hold a node against the rules.
+    Check(Box<CheckOptions>),
+    /// Print the rules.
+    ListRules,
 }
 
 /// Which tests.
@@ -143,6 +149,17 @@ pub enum Error {
     /// Too few processors.
     #[error(transparent)]
     Pin(#[from] PinError),
+<<<<<<< HEAD
+=======
+    /// Only processes are bound to processors.
+    #[error(
+        "--pin binds processes, and cannot bind containers yet; leave it out, or use --engine process"
+    )]
+    PinContainers,
+    /// A rule that there is not.
+    #[error(transparent)]
+    Rule(#[from] rules::Unknown),
+>>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,
@@ -159,6 +176,8 @@ pub struct Surroundings {
     pub stdin_is_terminal: bool,
     /// Whether progress is watched by one.
     pub stderr_is_terminal: bool,
+    /// Whether the answer is read on a terminal, and NO_COLOR says nothing against colours.
+    pub stdout_takes_colours: bool,
 }
 
 impl Surroundings {
@@ -172,6 +191,8 @@ impl Surroundings {
                 .or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            stdout_takes_colours: std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         }
     }
 }
@@ -184,8 +205,10 @@ impl Args {
 
     /// What they mean.
     pub fn task(self, around: &Surroundings) -> Result<Task, Error> {
-        if let Some(SubCommand::Coordinator { port }) = self.command {
-            return Ok(Task::Coordinator { port });
+        match self.command {
+            Some(SubCommand::Coordinator { port }) => return Ok(Task::Coordinator { port }),
+            Some(SubCommand::Check(args)) => return args.task(around),
+            None => {}
         }
         let cache = cache_dirs(self.cache_dir.as_ref(), around);
         let continues = match (&self.resume, &self.rerun_failed) {
@@ -305,6 +328,7 @@ mod tests {
             user_cache: Some(PathBuf::from("/home/u/.cache")),
             stdin_is_terminal: terminal,
             stderr_is_terminal: terminal,
+            stdout_takes_colours: terminal,
         };
         let args = ["perf-compose", "--impls", "impls/impls.yaml"].iter().chain(args);
         let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
