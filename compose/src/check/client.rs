@@ -13,7 +13,7 @@ use super::probe::Behaviour;
 use super::statuses::{failed_with, one};
 
 /// A dialer that takes longer against a misbehaving peer hangs.
-const LIMIT: Duration = Duration::from_secs(12);
+const LIMIT: Duration = Duration::from_secs(25);
 /// What the node is told, where it is to notice that nothing moves.
 const STALL: u64 = 2;
 /// Of a transfer that goes wrong.

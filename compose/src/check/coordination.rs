@@ -63,8 +63,8 @@ async fn listener(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     let key = key(&test_key);
     bench.place.push(&key, NOBODY).await?;
     let mut node = bench.start(&bench.listener(&test_key))?;
-    let entry = bench.place.published(&key, bench.patience()).await?;
-    let Some(text) = entry.value.clone() else {
+    let entry = bench.place.published(&key, Some(NOBODY), bench.patience()).await?;
+    let Some(text) = entry.value.clone().filter(|text| text != NOBODY) else {
         let how = if node.has_ended() {
             format!("the listener {}", node.ended(Duration::ZERO).await.how())
         } else {
@@ -75,7 +75,7 @@ async fn listener(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     };
     let mut found = vec![
         finding("redis-key", format!("an address at {key}"), Seen::Right(text.clone())),
-        finding("redis-type", "a string, where a list stood", Seen::Right(entry.kind.clone())),
+        finding("redis-type", "a string, where a list stood", kind(&entry)),
         expiry(&entry),
     ];
     found.extend(addressed(bench, &text).await);
@@ -98,6 +98,13 @@ fn unpublished(how: &str) -> Vec<Finding> {
     let because =
         |rule| finding(rule, "", Seen::Nothing("nothing was published: see redis-key".to_owned()));
     std::iter::once(key).chain(others.into_iter().map(because)).collect()
+}
+
+fn kind(entry: &Entry) -> Seen {
+    match entry.kind.as_str() {
+        "string" => Seen::Right("a string".to_owned()),
+        other => Seen::Wrong(format!("a {other}")),
+    }
 }
 
 fn expiry(entry: &Entry) -> Finding {
@@ -188,7 +195,7 @@ async fn late_listener(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     let mut node = bench.start(&vars)?;
     sleep(LATE).await;
     let open = door.open().await?;
-    let entry = bench.place.published(&key(&test_key), WINDOW - LATE).await?;
+    let entry = bench.place.published(&key(&test_key), None, WINDOW - LATE).await?;
     let seen = match entry.value {
         Some(address) => Seen::Right(format!("it published {address}")),
         None if node.has_ended() => {
@@ -261,7 +268,9 @@ async fn never(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     let seen = match ended.status() {
         Some(0) => Seen::Wrong(seen),
         Some(_) if ended.after < SHORTEST_WINDOW => Seen::Wrong(seen),
-        Some(3) => Seen::Right(seen),
+        Some(3) => {
+            Seen::Right(format!("after {:.1} s it {}", ended.after.as_secs_f64(), ended.end()))
+        }
         Some(_) => Seen::Odd(seen),
         None => Seen::Wrong(seen),
     };

@@ -19,6 +19,8 @@ use super::variables::{LEAST, Vars};
 
 /// How many processes that end at once are started at once.
 const AT_ONCE: usize = 4;
+/// How many problems of one rule are shown.
+const ENOUGH: usize = 3;
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment::new(&["env-missing"], Need::Nothing, |bench| missing(bench).boxed()),
@@ -99,13 +101,20 @@ async fn refused(
     rule: &'static str,
     refusals: Vec<Refusal>,
 ) -> Result<Vec<Finding>, Error> {
-    let names: Vec<_> = refusals.iter().map(Refusal::name).collect();
+    let count = refusals.len();
     let tried = stream::iter(refusals.into_iter().map(|refusal| refusal.problem(bench)));
-    let tried: Vec<_> = tried.buffered(AT_ONCE).collect().await;
-    let problems: Vec<_> =
-        tried.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    let mut tried = tried.buffered(AT_ONCE);
+    let mut problems = Vec::new();
+    while let Some(problem) = tried.next().await {
+        problems.extend(problem?);
+        // A node that refuses nothing runs on each time: to see it once more teaches nobody.
+        if problems.len() == ENOUGH {
+            problems.push("the rest was not tried".to_owned());
+            break;
+        }
+    }
     let expected = "status 2 within a moment, the variable named on stderr";
-    let fine = format!("so it was in all {} tries", names.len());
+    let fine = format!("so it was in all {count} tries");
     Ok(vec![finding(rule, expected, Seen::of(&problems, fine))])
 }
 
@@ -199,7 +208,7 @@ async fn null(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     }
     let vars = bench.listener("null").with(&DEBUG, "").with(&PERF_LISTENER_PORT, "null");
     let mut node = bench.start(&vars)?;
-    let entry = bench.place.published("listener_multiaddr", bench.patience()).await?;
+    let entry = bench.place.published("listener_multiaddr", None, bench.patience()).await?;
     let seen = match entry.value {
         Some(address) => Seen::Right(format!("with TEST_KEY=null it published {address} there")),
         None if node.has_ended() => {

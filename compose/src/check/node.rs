@@ -21,7 +21,7 @@ const DRAIN_GRACE: Duration = Duration::from_millis(300);
 /// How often a pipe is looked at for a line.
 const GLANCE: Duration = Duration::from_millis(5);
 /// A node asked to end has this long before it is killed.
-const STOP_GRACE: Duration = Duration::from_secs(3);
+const STOP_GRACE: Duration = Duration::from_secs(8);
 
 /// A running process, with a group of its own. Dropped, it is killed.
 #[derive(Debug)]
@@ -153,15 +153,20 @@ impl Ended {
         self.stderr.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
 
-    /// `ended with status 1 (its last words: …)`, for a report.
-    pub(super) fn how(&self) -> String {
-        let how = match &self.exit {
+    /// `ended with status 0`, for a report on what is as it should be.
+    pub(super) fn end(&self) -> String {
+        match &self.exit {
             Some(exit) => exit.to_string(),
             None => format!("still ran after {:.1} s", self.after.as_secs_f64()),
-        };
+        }
+    }
+
+    /// `ended with status 1 (its last words: …)`, for one on what is not.
+    pub(super) fn how(&self) -> String {
+        let end = self.end();
         match self.last_line() {
-            Some(line) => format!("{how} (its last words: {})", shortened(line)),
-            None => how,
+            Some(line) => format!("{end} (its last words: {})", shortened(line)),
+            None => end,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Where nodes under test meet, seen from the runner: what stands at a key, and a Redis that comes late.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::Error;
@@ -26,7 +28,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) kind: String,
-    /// Of a string.
+    /// Of a string; of a list the last element, which is what was pushed.
     pub(super) value: Option<String>,
     /// Seconds that it lives; -1: forever.
     pub(super) life: i64,
@@ -51,16 +53,26 @@ impl Place {
 
     pub(super) async fn entry(&self, key: &str) -> Result<Entry, Error> {
         let kind: String = self.ask(&["TYPE", key]).await?;
-        let value = if kind == "string" { self.ask(&["GET", key]).await? } else { None };
+        let value = match kind.as_str() {
+            "string" => self.ask(&["GET", key]).await?,
+            "list" => self.ask(&["LINDEX", key, "-1"]).await?,
+            _ => None,
+        };
         Ok(Entry { kind, value, life: self.ask(&["TTL", key]).await? })
     }
 
-    /// What stands at `key` once it is a string, or when `limit` is over.
-    pub(super) async fn published(&self, key: &str, limit: Duration) -> Result<Entry, Error> {
+    /// What stands at `key` once it is another value than `stale`, or when `limit` is over.
+    pub(super) async fn published(
+        &self,
+        key: &str,
+        stale: Option<&str>,
+        limit: Duration,
+    ) -> Result<Entry, Error> {
         let deadline = Instant::now() + limit;
         loop {
             let entry = self.entry(key).await?;
-            if entry.value.is_some() || Instant::now() > deadline {
+            let changed = entry.value.is_some() && entry.value.as_deref() != stale;
+            if changed || Instant::now() > deadline {
                 return Ok(entry);
             }
             sleep(GLANCE).await;
@@ -90,7 +102,18 @@ pub(super) struct Door {
 
 /// Open for as long as it is kept.
 #[derive(Debug)]
-pub(super) struct OpenDoor(tokio::task::JoinHandle<()>);
+pub(super) struct OpenDoor {
+    pub(super) addr: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+    guest: Arc<Notify>,
+}
+
+impl OpenDoor {
+    /// Ready once somebody has come through.
+    pub(super) async fn first_guest(&self) {
+        self.guest.notified().await;
+    }
+}
 
 impl Door {
     /// A door at a port that is free now.
@@ -102,18 +125,22 @@ impl Door {
     pub(super) async fn open(self) -> Result<OpenDoor, Error> {
         let listener = TcpListener::bind(self.addr).await?;
         let redis = self.redis;
-        Ok(OpenDoor(tokio::spawn(async move {
+        let guest = Arc::new(Notify::new());
+        let first = Arc::clone(&guest);
+        let task = tokio::spawn(async move {
             let mut guests = tokio::task::JoinSet::new();
             while let Ok((guest, _)) = listener.accept().await {
+                first.notify_one();
                 guests.spawn(lead(guest, redis));
             }
-        })))
+        });
+        Ok(OpenDoor { addr: self.addr, task, guest })
     }
 }
 
 impl Drop for OpenDoor {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 

@@ -16,7 +16,7 @@ use super::finding::Seen;
 use super::node::{Ended, Node};
 
 /// A peer that has not printed its address by then never will.
-const START: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(20);
 /// All of the server's rules have deadlines of their own; together they may not take longer.
 const SERVER_LIMIT: Duration = Duration::from_secs(150);
 

@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use harness_sdk::config::REDIS_ADDR;
 use nix::sys::signal::Signal;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Error;
 use super::bench::{Bench, Peer};
 use super::experiment::{Experiment, Need};
 use super::finding::{Finding, Seen, finding};
 use super::node::Ended;
-use super::place::key;
+use super::place::{Door, key};
 use super::probe::Behaviour;
 use super::subject::Wire;
 use super::variables::Work;
 
-/// By then a dialer is in the middle of its work, whatever it is written in.
-const UNDER_WAY: Duration = Duration::from_millis(2500);
+/// So long after it has asked for an address, a dialer is in the middle of its work, whatever it is written in.
+const UNDER_WAY: Duration = Duration::from_millis(1500);
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment::new(&["signal-dialer-sigterm"], Need::Peer, |bench| {
@@ -32,10 +33,10 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 
 /// What `rule` says of an end that was asked for.
 pub(super) fn ended_by(rule: &'static str, ended: &Ended, status: i32, limit: Duration) -> Finding {
-    let seen = format!("{} after {:.2} s", ended.how(), ended.after.as_secs_f64());
+    let seconds = ended.after.as_secs_f64();
     let seen = match ended.status() == Some(status) && ended.after <= limit {
-        true => Seen::Right(seen),
-        false => Seen::Wrong(seen),
+        true => Seen::Right(format!("{} after {seconds:.2} s", ended.end())),
+        false => Seen::Wrong(format!("{}, after {seconds:.2} s", ended.how())),
     };
     finding(rule, format!("status {status} within a second"), seen)
 }
@@ -64,7 +65,11 @@ async fn dialer(
     };
     let test_key = bench.test_key();
     bench.place.set(&key(&test_key), peer.address()).await?;
-    let mut node = bench.start(&bench.dialer(&test_key, work))?;
+    let door = Door::closed(bench.place).await?.open().await?;
+    let vars = bench.dialer(&test_key, work).with(&REDIS_ADDR, door.addr);
+    let mut node = bench.start(&vars)?;
+    // That it never asks is seen below.
+    let _: Result<(), _> = timeout(bench.patience(), door.first_guest()).await;
     sleep(UNDER_WAY).await;
     if node.has_ended() {
         let how = node.ended(Duration::ZERO).await.how();
@@ -81,7 +86,7 @@ fn judged(ended: &Ended, status: i32) -> Seen {
     let printed = ended.out().lines().any(|line| line.starts_with("latency:"));
     match ended.status() {
         _ if printed => Seen::Wrong(format!("{seen}, and printed a latency section")),
-        Some(ended) if ended == status => Seen::Right(seen),
+        Some(got) if got == status => Seen::Right(ended.end()),
         // Upstream's runner takes 143 with some YAML for a pass.
         Some(0 | 143) | None => Seen::Wrong(seen),
         Some(_) => Seen::Odd(seen),

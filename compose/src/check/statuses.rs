@@ -89,7 +89,7 @@ pub(super) fn failed_with(ended: &Ended, status: i32, sections: &[&str]) -> Seen
         return Seen::Wrong(format!("{how}, and claims a whole {section} section"));
     }
     match ended.status() {
-        Some(ended) if ended == status => Seen::Right(how),
+        Some(got) if got == status => Seen::Right(format!("it {}", ended.end())),
         Some(0) | None => Seen::Wrong(how),
         Some(_) => Seen::Odd(how),
     }

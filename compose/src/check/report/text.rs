@@ -25,7 +25,8 @@ pub(super) fn render(report: &Report, colours: bool) -> String {
     let Summary { passed, failed, warnings, skipped } = report.summary;
     let _ = writeln!(
         out,
-        "{passed} passed, {failed} failed, {warnings} warnings, {skipped} skipped in {:.1} s",
+        "{passed} passed, {failed} failed, {warnings} warning{}, {skipped} not checked in {:.1} s",
+        if warnings == 1 { "" } else { "s" },
         report.seconds
     );
     if failed + warnings > 0 {
@@ -46,8 +47,7 @@ fn mark(outcome: RuleOutcome, colours: bool) -> String {
 
 fn said(one: &Finding) -> String {
     match one.outcome {
-        RuleOutcome::Pass => one.seen.clone(),
-        RuleOutcome::Skipped => format!("not checked: {}", one.seen),
+        RuleOutcome::Pass | RuleOutcome::Skipped => one.seen.clone(),
         RuleOutcome::Fail | RuleOutcome::Warning => {
             format!("expected: {}; seen: {} ({})", one.expected, one.seen, one.source)
         }
@@ -69,9 +69,9 @@ mod tests {
              \n\
              some-node (quic-v1)\n  \
              warn  redis-expiry        expected: 3600 s; seen: forever (docs/contract.md, Meeting through Redis)\n  \
-             skip  server-no-fin       not checked: not now\n\
+             skip  server-no-fin       not now\n\
              \n\
-             1 passed, 1 failed, 1 warnings, 1 skipped in 12.3 s\n\
+             1 passed, 1 failed, 1 warning, 1 not checked in 12.3 s\n\
              docs/check.md says of every rule why it matters and what to do\n"
         );
         assert!(render(&report(), true).contains("\x1b[1;31mFAIL\x1b[0m"));
