@@ -170,18 +170,20 @@ const AT_ONCE: usize = 3;
 
 /// Holds a node against the rules; ends whatever it started, however it ends itself.
 pub async fn check(options: &CheckOptions, interrupt: &mut Shutdown) -> Result<Report, Error> {
-    let began = Instant::now();
     let setup = tokio::select! {
         setup = Setup::make(options) => setup?,
         () = interrupt.requested() => return Err(Error::Interrupted),
     };
+    let began = Instant::now();
     let found = tokio::select! {
         found = all(&setup, &options.rules) => found,
         () = interrupt.requested() => Err(Error::Interrupted),
     };
-    let subject = setup.name.clone();
-    setup.close().await?;
-    Ok(Report::new(subject, found?, began.elapsed()))
+    let (subject, took) = (setup.name.clone(), began.elapsed());
+    let closed = setup.close().await;
+    let found = found?;
+    closed?;
+    Ok(Report::new(subject, found, took))
 }
 
 /// Every finding, stack by stack, in the table's order.

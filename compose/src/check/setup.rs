@@ -34,8 +34,6 @@ pub(super) struct Setup {
     place: Place,
     probe: Option<Probe>,
     logs: Logs,
-    /// Where nodes meet, if not in the subject's own engine: nodes are started by that one.
-    _meeting: Option<ProcessEngine>,
 }
 
 /// Where processes' words go.
@@ -92,20 +90,18 @@ impl Setup {
             true => Some(probe(options, definitions.as_ref(), &engine, logs.folder()).await?),
             false => None,
         };
-        let (subject, place, meeting) = match found {
+        let (subject, place) = match found {
             Found::Process(implementation) => {
                 ready(&engine, &implementation, logs.folder()).await?;
                 let place = Place::new(engine.redis(), IpAddr::V4(Ipv4Addr::LOCALHOST)).await?;
-                (Subject::process(implementation, engine), place, None)
+                (Subject::process(implementation, engine), place)
             }
             Found::Image(implementation, image) => {
                 let docker = DockerEngine::start(root, options.cache.folder()?).await?;
-                let (subject, place) =
-                    container(docker, implementation, image, logs.folder()).await?;
-                (subject, place, Some(engine))
+                container(docker, implementation, image, logs.folder()).await?
             }
         };
-        Ok(Self { name, stacks, subject, place, probe, logs, _meeting: meeting })
+        Ok(Self { name, stacks, subject, place, probe, logs })
     }
 
     pub(super) fn bench<'a>(&'a self, stack: Stack, counter: &'a AtomicU64) -> Bench<'a> {
@@ -203,6 +199,11 @@ async fn find(options: &CheckOptions, definitions: Option<&Definitions>) -> Resu
     let known = definitions.map_or(&[][..], |all| &all.implementations);
     let folder = &options.current_dir;
     let name = match &options.subject {
+        SubjectName::Command(_) if options.engine == EngineName::Docker => {
+            let problem =
+                "a command is started as a process: leave out --engine docker, or name an image";
+            return Err(Error::Subject(problem.to_owned()));
+        }
         SubjectName::Command(words) => {
             return Ok(Found::Process(bare(words.clone(), folder, &options.stacks)));
         }
@@ -233,9 +234,8 @@ async fn find(options: &CheckOptions, definitions: Option<&Definitions>) -> Resu
 
 /// A command as if it were defined.
 fn bare(words: Vec<String>, folder: &Path, stacks: &StackWords) -> Implementation {
-    let id = words.first().cloned().unwrap_or_default();
     let implementation = Implementation {
-        id,
+        id: words.join(" "),
         server: "local".to_owned(),
         source: Source { path: folder.to_owned(), ..Source::default() },
         docker: ContainerOptions::default(),

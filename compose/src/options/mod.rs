@@ -321,6 +321,7 @@ mod tests {
     use harness_sdk::plan::{Amount, Direction};
 
     use super::*;
+    use crate::check::SubjectName;
 
     fn task(args: &[&str], terminal: bool) -> Result<Task, String> {
         let around = Surroundings {
@@ -411,6 +412,35 @@ mod tests {
             matches!(task(&["--yes"], false), Ok(Task::Run(options)) if !options.ask && options.progress == Form::Lines)
         );
         assert!(matches!(task(&["--list-tests"], false), Ok(Task::ListTests(_))));
+    }
+
+    #[test]
+    fn a_check_is_of_a_name_or_of_a_command() {
+        let check = |args: &[&str]| {
+            let around = Surroundings {
+                current_dir: PathBuf::from("/nowhere"),
+                user_cache: None,
+                stdin_is_terminal: false,
+                stderr_is_terminal: false,
+                stdout_takes_colours: false,
+            };
+            let args = ["perf-compose", "check"].iter().chain(args);
+            let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
+            match args.task(&around).map_err(|error| error.to_string())? {
+                Task::Check(options) => Ok(*options),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        let named = check(&["x", "--transports", "tcp,quic-v1"]).unwrap();
+        assert_eq!(named.subject, SubjectName::Named("x".to_owned()));
+        assert_eq!(named.stacks.transports.len(), 2);
+        assert_eq!(named.definitions, None);
+        let command = check(&["--strict", "--", "node", "--rule", "x"]).unwrap();
+        let words = ["node", "--rule", "x"].map(str::to_owned);
+        assert_eq!(command.subject, SubjectName::Command(words.to_vec()));
+        assert!(command.strict && command.rules.only.is_empty());
+        assert!(check(&[]).is_err() && check(&["x", "--", "y"]).is_err());
+        assert!(check(&["--list-rules"]).unwrap_err().contains("ListRules"));
     }
 
     #[test]
