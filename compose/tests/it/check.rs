@@ -17,7 +17,7 @@ use crate::bench::{Ran, finish_within};
 const LIMIT: Duration = Duration::from_secs(150);
 
 /// How many nodes are checked at once: most of the time they wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 fn perf_node() -> PathBuf {
     let compose = PathBuf::from(env!("CARGO_BIN_EXE_perf-compose"));
