@@ -17,11 +17,9 @@ use crate::matrix::Cell;
 use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::selection::FilterTexts;
-<<<<<<< HEAD
-use crate::{continuation, dependencies, leftovers, listing, pass, report, selection, snapshot};
-=======
-use crate::{check, continuation, dependencies, leftovers, listing, pass, report, selection};
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
+use crate::{
+    check, continuation, dependencies, leftovers, listing, pass, report, selection, snapshot,
+};
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +42,12 @@ pub enum Error {
     /// The run that was to be taken up again.
     #[error(transparent)]
     Continuation(continuation::Error),
-<<<<<<< HEAD
     /// The archive of the run.
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
-=======
     /// The check of a node.
     #[error(transparent)]
     Check(#[from] check::Error),
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
     /// Stdout, stdin or the runtime.
     #[error("cannot go on")]
     Io(#[from] io::Error),
@@ -70,12 +65,8 @@ impl Error {
             | Self::Definitions(_)
             | Self::Selection(_)
             | Self::Continuation(_) => 2,
-<<<<<<< HEAD
             Self::Engine(_) | Self::Folder(_) | Self::Snapshot(_) | Self::Io(_) => 3,
-=======
-            Self::Engine(_) | Self::Folder(_) | Self::Io(_) => 3,
             Self::Check(error) => error.status(),
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
             Self::Declined => INTERRUPTED,
         }
     }

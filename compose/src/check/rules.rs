@@ -82,13 +82,8 @@ pub const RULES: &[Rule] = &[
     rule("redis-bare-key", Must, MEETING, "without TEST_KEY the key is listener_multiaddr"),
     rule("redis-type", Must, MEETING, "the value is a string, whatever stood at the key before"),
     rule("redis-expiry", Should, MEETING, "the key lives for 3600 s"),
-    rule(
-        "redis-late-listener",
-        Must,
-        MEETING,
-        "a listener waits for a Redis that comes 2.5 s later",
-    ),
-    rule("redis-late-dialer", Must, MEETING, "a dialer waits for a Redis that comes 2.5 s later"),
+    rule("redis-late-listener", Must, MEETING, "a listener waits for a Redis that comes 3 s later"),
+    rule("redis-late-dialer", Must, MEETING, "a dialer waits for a Redis that comes 3 s later"),
     rule(
         "redis-stale-key",
         Must,

@@ -105,8 +105,8 @@ impl Wire {
             Webtransport, Ws,
         };
         match transport {
-            Tcp | QuicV1 => Self::Spoken,
-            Ws | Webtransport | WebrtcDirect => Self::NotYet,
+            Tcp | QuicV1 | Webtransport => Self::Spoken,
+            Ws | WebrtcDirect => Self::NotYet,
             Https | Quic | RawTcp | RawTls | RawNoise | RawQuic => Self::Baseline,
         }
     }

@@ -2,12 +2,8 @@
 
 pub(crate) mod capture;
 mod docker;
-<<<<<<< HEAD
-mod group;
-mod legacy;
-=======
 pub(crate) mod group;
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
+mod legacy;
 #[cfg(test)]
 pub(crate) mod mock;
 mod outcome;

@@ -73,9 +73,6 @@ impl ProcessEngine {
         Some(command)
     }
 
-<<<<<<< HEAD
-    /// Starts one side of a cell, which meets the other at `addr`.
-=======
     /// `implementation`'s node as a command that is not started yet, with no variable of the contract set.
     pub(crate) fn node(&self, implementation: &Implementation) -> Option<Command> {
         let process = implementation.process.as_ref()?;
@@ -87,8 +84,7 @@ impl ProcessEngine {
         self.coordinator.addr()
     }
 
-    /// Starts one side of a cell, its stderr in `log`.
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
+    /// Starts one side of a cell, which meets the other at `addr`.
     fn start_side(
         &self,
         role: Role,

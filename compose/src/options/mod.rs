@@ -149,17 +149,9 @@ pub enum Error {
     /// Too few processors.
     #[error(transparent)]
     Pin(#[from] PinError),
-<<<<<<< HEAD
-=======
-    /// Only processes are bound to processors.
-    #[error(
-        "--pin binds processes, and cannot bind containers yet; leave it out, or use --engine process"
-    )]
-    PinContainers,
     /// A rule that there is not.
     #[error(transparent)]
     Rule(#[from] rules::Unknown),
->>>>>>> 5c0f76a (compose: check, a node held against the contract rule by rule)
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,

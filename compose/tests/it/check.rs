@@ -147,6 +147,29 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     ("", "tcp", &["server"]),
 ];
 
+/// The rules that `fault` was found to break: all that were held.
+fn broken_by(fault: &str, transport: &str, rules: &[&str]) -> Vec<String> {
+    // On a machine that takes seconds to start a process, one that waits for nothing is not seen to: it is
+    // then looked at again.
+    let mut left = Vec::new();
+    for _ in 0..TRIES {
+        let ran = fixture(fault, transport, rules, &["--format", "yaml"]);
+        let found = found(&ran);
+        let is_broken = |outcome: &str| matches!(outcome, "fail" | "warning");
+        left = found
+            .iter()
+            .filter(|(_, (outcome, _))| !is_broken(outcome))
+            .map(|one| format!("{one:?}"))
+            .collect();
+        if left.is_empty() && !found.is_empty() {
+            return found.into_keys().collect();
+        }
+    }
+    panic!("{fault} over {transport}: {left:?}");
+}
+
+const TRIES: usize = 3;
+
 #[test]
 fn every_rule_is_seen_broken() {
     let queue = Mutex::new(FAULTS.iter());
@@ -156,12 +179,8 @@ fn every_rule_is_seen_broken() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some((fault, transport, rules)) = next() {
-                    let ran = fixture(fault, transport, rules, &["--format", "yaml"]);
-                    for (rule, (outcome, seen)) in found(&ran) {
-                        let is = matches!(outcome.as_str(), "fail" | "warning");
-                        assert!(is, "{fault} over {transport}: {rule} {outcome}: {seen}");
-                        broken.lock().unwrap().insert(rule);
-                    }
+                    let found = broken_by(fault, transport, rules);
+                    broken.lock().unwrap().extend(found);
                 }
             });
         }

@@ -19,7 +19,7 @@ impl DockerEngine {
         options: &ContainerOptions,
         environment: &BTreeMap<String, String>,
     ) -> Command {
-        let ContainerOptions { user, writable, memory, own_redis: _ } = options;
+        let ContainerOptions { user, writable, memory, cpus, own_redis: _ } = options;
         let user = user.as_deref().unwrap_or(file::NOBODY);
         let mut call = docker(["run", "--rm", "--init", "--name", name, "--pull", "never"])
             .args(["--network".to_owned(), self.names.network()])
@@ -30,6 +30,9 @@ impl DockerEngine {
         }
         if let Some(memory) = memory {
             call = call.args(["--memory", memory, "--memory-swap", memory]);
+        }
+        if let Some(cpus) = cpus {
+            call = call.args(["--cpus".to_owned(), cpus.to_string()]);
         }
         let given = environment.iter();
         call.args(given.flat_map(|(key, value)| ["--env".to_owned(), format!("{key}={value}")]))
