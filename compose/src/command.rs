@@ -8,6 +8,7 @@ use harness_sdk::Shutdown;
 use perf_coordinator::{Coordinator, Limits};
 
 use crate::chain::chain;
+use crate::check::CheckOptions;
 use crate::definitions::{self, Definitions};
 use crate::engine::{self, DockerEngine, Engine, ProcessEngine};
 use crate::folder;
@@ -16,7 +17,9 @@ use crate::matrix::Cell;
 use crate::options::{self, EngineName, RunOptions, Selection, Task};
 use crate::pass::{Pass, pass};
 use crate::selection::FilterTexts;
-use crate::{continuation, dependencies, leftovers, listing, pass, report, selection, snapshot};
+use crate::{
+    check, continuation, dependencies, leftovers, listing, pass, report, selection, snapshot,
+};
 
 /// Why a task could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,9 @@ pub enum Error {
     /// The archive of the run.
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
+    /// The check of a node.
+    #[error(transparent)]
+    Check(#[from] check::Error),
     /// Stdout, stdin or the runtime.
     #[error("cannot go on")]
     Io(#[from] io::Error),
@@ -60,6 +66,7 @@ impl Error {
             | Self::Selection(_)
             | Self::Continuation(_) => 2,
             Self::Engine(_) | Self::Folder(_) | Self::Snapshot(_) | Self::Io(_) => 3,
+            Self::Check(error) => error.status(),
             Self::Declined => INTERRUPTED,
         }
     }
@@ -115,7 +122,17 @@ pub async fn execute(task: Task) -> Result<u8, Error> {
             Ok(u8::from(!found.complete))
         }
         Task::Run(options) => run(&options).await,
+        Task::Check(options) => check(&options).await,
+        Task::ListRules => print(&check::report::rules()),
     }
+}
+
+async fn check(options: &CheckOptions) -> Result<u8, Error> {
+    leftovers::end_orphans();
+    let mut interrupt = interrupt::watch()?;
+    let report = check::check(options, &mut interrupt).await?;
+    print(&report.render(options.format, options.colours)?)?;
+    Ok(report.status(options.strict))
 }
 
 async fn run(options: &RunOptions) -> Result<u8, Error> {

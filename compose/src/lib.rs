@@ -13,12 +13,15 @@
 //! | what is gone on with | [`continuation`] | an earlier run's journal, compared |
 //! | what is shown | [`report`], [`listing`], [`progress`] | YAML, Markdown, HTML, a table; which tests and why; a bar |
 //!
+//! [`check`](mod@check) looks at one node instead: rule by rule, against the contract.
+//!
 //! [`run`] goes through the cells in order, [`pass`](mod@pass) puts a run's folder around that, and
 //! [`command`] is what the binary calls. Only [`options`] reads arguments and environment.
 //!
 //! The runner links no node: it starts processes and reads what they print.
 
 pub mod chain;
+pub mod check;
 mod clock;
 pub mod command;
 pub mod continuation;

@@ -99,7 +99,11 @@ fn common_stacks(dialer: &Implementation, listener: &Implementation) -> Vec<Stac
     transports.flat_map(|transport| layers(transport, dialer, listener)).collect()
 }
 
-fn layers(transport: Transport, dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {
+pub(crate) fn layers(
+    transport: Transport,
+    dialer: &Implementation,
+    listener: &Implementation,
+) -> Vec<Stack> {
     let stack =
         |secure_channel, muxer| Stack { transport, secure_channel, muxer, profile: Profile::Stock };
     let bare = |side: &Implementation| side.secure_channels.is_empty() && side.muxers.is_empty();

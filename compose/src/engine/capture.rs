@@ -12,26 +12,31 @@ use super::Captured;
 /// Reads a pipe to its end; keeps at most `limit` bytes of it and drops the rest, so that whoever
 /// writes is never blocked by a reader that has had enough.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     pipe: Option<ChildStdout>,
     captured: Captured,
     limit: usize,
 }
 
 impl Capture {
-    pub(super) fn new(pipe: Option<ChildStdout>, limit: usize) -> Self {
+    pub(crate) fn new(pipe: Option<ChildStdout>, limit: usize) -> Self {
         Self { pipe, captured: Captured::default(), limit }
     }
 
     /// Reads for as long as it is polled; never done. Cancel-safe.
-    pub(super) async fn forever(&mut self) -> Infallible {
+    pub(crate) async fn forever(&mut self) -> Infallible {
         self.drain().await;
         std::future::pending().await
     }
 
+    /// What was read so far.
+    pub(crate) fn so_far(&self) -> &[u8] {
+        &self.captured.bytes
+    }
+
     /// What was read, once the pipe is closed, or after `grace` where a process that left the
     /// group still holds it.
-    pub(super) async fn finish(mut self, grace: Duration) -> Captured {
+    pub(crate) async fn finish(mut self, grace: Duration) -> Captured {
         if timeout(grace, self.drain()).await.is_err() {
             let reason = "a process that outlived its group still holds it open";
             self.captured.incomplete.get_or_insert_with(|| reason.to_owned());

@@ -1,8 +1,8 @@
 //! Engines: what turns a cell into two running nodes, and what the nodes did into an outcome.
 
-mod capture;
+pub(crate) mod capture;
 mod docker;
-mod group;
+pub(crate) mod group;
 mod legacy;
 #[cfg(test)]
 pub(crate) mod mock;

@@ -73,6 +73,17 @@ impl ProcessEngine {
         Some(command)
     }
 
+    /// `implementation`'s node as a command that is not started yet, with no variable of the contract set.
+    pub(crate) fn node(&self, implementation: &Implementation) -> Option<Command> {
+        let process = implementation.process.as_ref()?;
+        self.command(&process.command, implementation)
+    }
+
+    /// Where nodes meet.
+    pub(crate) fn redis(&self) -> SocketAddr {
+        self.coordinator.addr()
+    }
+
     /// Starts one side of a cell, which meets the other at `addr`.
     fn start_side(
         &self,

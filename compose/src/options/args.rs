@@ -12,6 +12,7 @@ use harness_sdk::config::{
 use harness_sdk::plan::Plan;
 
 use super::Error;
+use super::check::CheckArgs;
 use crate::selection::{FilterText, FilterTexts};
 
 /// Measures implementations against each other and leaves results that can be trusted.
@@ -103,6 +104,7 @@ pub(super) enum SubCommand {
         #[arg(long, default_value_t = 0)]
         port: u16,
     },
+    Check(Box<CheckArgs>),
 }
 
 /// What runs the nodes.
@@ -208,6 +210,7 @@ Examples:
   perf-compose --check-deps
   perf-compose --yes --resume last
   perf-compose coordinator --port 6379
+  perf-compose check rust-v0.56
 
 Exit status:
   0    every test passed, or is of a stack that a side does not speak

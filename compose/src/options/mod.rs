@@ -1,6 +1,7 @@
 //! From the command line to what is to be done. Nothing else reads arguments or the environment.
 
 mod args;
+mod check;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ pub use args::Args;
 pub use args::EngineName;
 use args::{ProgressName, SubCommand};
 
+use crate::check::{CheckOptions, rules};
 use crate::continuation::{self, Continuation, Which};
 use crate::definitions::root_of;
 use crate::dependencies::Needs;
@@ -52,6 +54,10 @@ pub enum Task {
     },
     /// Run the selected tests.
     Run(Box<RunOptions>),
+    /// Hold a node against the rules.
+    Check(Box<CheckOptions>),
+    /// Print the rules.
+    ListRules,
 }
 
 /// Which tests.
@@ -143,6 +149,9 @@ pub enum Error {
     /// Too few processors.
     #[error(transparent)]
     Pin(#[from] PinError),
+    /// A rule that there is not.
+    #[error(transparent)]
+    Rule(#[from] rules::Unknown),
     /// Nobody to ask.
     #[error("nobody can be asked, since stdin is not a terminal; add --yes to run without asking")]
     NobodyToAsk,
@@ -159,6 +168,8 @@ pub struct Surroundings {
     pub stdin_is_terminal: bool,
     /// Whether progress is watched by one.
     pub stderr_is_terminal: bool,
+    /// Whether the answer is read on a terminal, and NO_COLOR says nothing against colours.
+    pub stdout_takes_colours: bool,
 }
 
 impl Surroundings {
@@ -172,6 +183,8 @@ impl Surroundings {
                 .or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            stdout_takes_colours: std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         }
     }
 }
@@ -184,8 +197,10 @@ impl Args {
 
     /// What they mean.
     pub fn task(self, around: &Surroundings) -> Result<Task, Error> {
-        if let Some(SubCommand::Coordinator { port }) = self.command {
-            return Ok(Task::Coordinator { port });
+        match self.command {
+            Some(SubCommand::Coordinator { port }) => return Ok(Task::Coordinator { port }),
+            Some(SubCommand::Check(args)) => return args.task(around),
+            None => {}
         }
         let cache = cache_dirs(self.cache_dir.as_ref(), around);
         let continues = match (&self.resume, &self.rerun_failed) {
@@ -298,6 +313,7 @@ mod tests {
     use harness_sdk::plan::{Amount, Direction};
 
     use super::*;
+    use crate::check::SubjectName;
 
     fn task(args: &[&str], terminal: bool) -> Result<Task, String> {
         let around = Surroundings {
@@ -305,6 +321,7 @@ mod tests {
             user_cache: Some(PathBuf::from("/home/u/.cache")),
             stdin_is_terminal: terminal,
             stderr_is_terminal: terminal,
+            stdout_takes_colours: terminal,
         };
         let args = ["perf-compose", "--impls", "impls/impls.yaml"].iter().chain(args);
         let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
@@ -387,6 +404,35 @@ mod tests {
             matches!(task(&["--yes"], false), Ok(Task::Run(options)) if !options.ask && options.progress == Form::Lines)
         );
         assert!(matches!(task(&["--list-tests"], false), Ok(Task::ListTests(_))));
+    }
+
+    #[test]
+    fn a_check_is_of_a_name_or_of_a_command() {
+        let check = |args: &[&str]| {
+            let around = Surroundings {
+                current_dir: PathBuf::from("/nowhere"),
+                user_cache: None,
+                stdin_is_terminal: false,
+                stderr_is_terminal: false,
+                stdout_takes_colours: false,
+            };
+            let args = ["perf-compose", "check"].iter().chain(args);
+            let args = Args::try_parse_from(args).map_err(|error| error.to_string())?;
+            match args.task(&around).map_err(|error| error.to_string())? {
+                Task::Check(options) => Ok(*options),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        let named = check(&["x", "--transports", "tcp,quic-v1"]).unwrap();
+        assert_eq!(named.subject, SubjectName::Named("x".to_owned()));
+        assert_eq!(named.stacks.transports.len(), 2);
+        assert_eq!(named.definitions, None);
+        let command = check(&["--strict", "--", "node", "--rule", "x"]).unwrap();
+        let words = ["node", "--rule", "x"].map(str::to_owned);
+        assert_eq!(command.subject, SubjectName::Command(words.to_vec()));
+        assert!(command.strict && command.rules.only.is_empty());
+        assert!(check(&[]).is_err() && check(&["x", "--", "y"]).is_err());
+        assert!(check(&["--list-rules"]).unwrap_err().contains("ListRules"));
     }
 
     #[test]

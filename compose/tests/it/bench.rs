@@ -168,7 +168,12 @@ impl Bench {
 }
 
 /// Waits for `child` and takes what it printed.
-pub(crate) fn finish(mut child: Child) -> Ran {
+pub(crate) fn finish(child: Child) -> Ran {
+    finish_within(child, LIMIT)
+}
+
+/// The same, for what may take longer.
+pub(crate) fn finish_within(mut child: Child, limit: Duration) -> Ran {
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let reader = |mut pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
@@ -178,7 +183,7 @@ pub(crate) fn finish(mut child: Child) -> Ran {
     };
     let (stdout, stderr) = (reader(Box::new(stdout)), reader(Box::new(stderr)));
     let mut status = None;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     while status.is_none() && Instant::now() < deadline {
         status = child.try_wait().unwrap();
         std::thread::sleep(Duration::from_millis(5));
@@ -191,7 +196,7 @@ pub(crate) fn finish(mut child: Child) -> Ran {
         stdout: stdout.join().unwrap().unwrap(),
         stderr: stderr.join().unwrap().unwrap(),
     };
-    assert!(status.is_some(), "took longer than {LIMIT:?}\n{}\n{}", ran.stdout, ran.stderr);
+    assert!(status.is_some(), "took longer than {limit:?}\n{}\n{}", ran.stdout, ran.stderr);
     ran
 }
 

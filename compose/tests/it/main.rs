@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod check;
 mod command_line;
 mod continued;
 mod fixture;

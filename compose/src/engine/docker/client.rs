@@ -186,7 +186,7 @@ impl Call {
         run().await.map_err(|source| call_error(self.name(), source))
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         tracing::debug!(arguments = ?self.arguments, "docker");
         let mut command = Command::new(PROGRAM);
         command.args(&self.arguments).stdin(Stdio::null());

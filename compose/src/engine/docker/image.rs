@@ -278,6 +278,11 @@ fn why(log: &Path) -> String {
     format!("its image could not be built{said} (all of it: {})", log.display())
 }
 
+/// Whether this machine has the image `name`.
+pub(super) async fn is_here(name: &str) -> bool {
+    inspect(name).await.is_some()
+}
+
 async fn inspect(name: &str) -> Option<Image> {
     let text = docker(["image", "inspect", name]).text().await.ok()?;
     serde_json::from_str::<Vec<Image>>(&text).ok()?.pop()

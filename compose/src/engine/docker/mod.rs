@@ -10,6 +10,7 @@ mod ignore;
 mod image;
 mod leftovers;
 mod names;
+mod single;
 mod state;
 
 use std::collections::BTreeMap;
