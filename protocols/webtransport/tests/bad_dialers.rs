@@ -281,7 +281,7 @@ async fn half_open_sessions_from_one_address_leave_room_for_others() {
 }
 
 #[tokio::test]
-#[ignore = "takes a minute"]
+#[ignore = "takes minutes"]
 async fn ten_thousand_half_open_sessions_from_one_address() {
     let (listener, address) = listener().await;
     let _listener = listener.echo();
