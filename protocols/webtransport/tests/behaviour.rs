@@ -15,6 +15,7 @@ use libp2p_core::transport::PortUse;
 use libp2p_webtransport_native::{Clock, Config, Error, StreamReset};
 use support::{
     Driven, Happened, IP4, IP6, Node, connected, exchange, identity, in_time, noise, read_all,
+    resident,
 };
 
 fn certhashes(address: &Multiaddr) -> usize {
@@ -274,13 +275,6 @@ async fn sequential(count: u64) {
 #[tokio::test]
 async fn connections_one_after_the_other() {
     sequential(100).await;
-}
-
-/// What this process has in memory, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 #[tokio::test]

@@ -326,3 +326,10 @@ pub async fn read_all(stream: &mut Stream) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     in_time(stream.read_to_end(&mut bytes)).await.map(|_| bytes)
 }
+
+/// What this process has in memory, in bytes.
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}

@@ -93,12 +93,23 @@ impl RawDialer {
     }
 
     pub async fn dial_from(ip: &str, address: &Multiaddr) -> Result<Self, quinn::ConnectionError> {
-        let endpoint = quinn::Endpoint::client(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+        Self::dial_with(&Self::endpoint(ip), address).await
+    }
+
+    /// A socket on `ip` to dial from.
+    pub fn endpoint(ip: &str) -> quinn::Endpoint {
+        quinn::Endpoint::client(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap()
+    }
+
+    pub async fn dial_with(
+        endpoint: &quinn::Endpoint,
+        address: &Multiaddr,
+    ) -> Result<Self, quinn::ConnectionError> {
         let connecting = endpoint.connect_with(client_config(), socket(address), "127.0.0.1");
         let quic = in_time(connecting.unwrap()).await?;
         let mut control = quic.open_uni().await?;
         let _ = control.write_all(&[0, 4, 2, 0x33, 1]).await;
-        Ok(Self { quic, _control: control, _endpoint: endpoint })
+        Ok(Self { quic, _control: control, _endpoint: endpoint.clone() })
     }
 
     /// Asks for a session where `path` says.
