@@ -30,7 +30,7 @@ const FLAGS = [
 ];
 
 /** Starts the browser, with a profile of its own, and loads the page. */
-export async function openPage(signal: AbortSignal): Promise<OpenPage> {
+export async function openPage(): Promise<OpenPage> {
   const executablePath = inPath(NAMES);
   if (executablePath === undefined) {
     throw environment(`there is no Chromium here (${NAMES.join(", ")}): install the package chromium`);
@@ -49,7 +49,6 @@ export async function openPage(signal: AbortSignal): Promise<OpenPage> {
     await browser.close();
   };
   try {
-    signal.throwIfAborted();
     const page = await browser.newPage();
     await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
     return { page, version: browser.version(), close };

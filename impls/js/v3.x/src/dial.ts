@@ -11,6 +11,9 @@ import { usage } from "./usage.ts";
 /** Connects with exactly the configured stack; gives up where `signal` is aborted. */
 export type Dial = (config: Config, address: string, signal: AbortSignal) => Promise<Dialed>;
 
+/** Makes ready what dials, a browser say: not within the time that a dial may take. */
+export type Prepare = () => Promise<Dial>;
+
 /** For one attempt to connect, negotiation included. */
 const DIAL_LIMIT_MS = 10_000;
 /** While a first address is being dialed this long, nothing else asks Redis: a poll would stand in the handshake. */
@@ -24,7 +27,7 @@ const FAREWELL_MS = 1000;
  */
 export async function dial(
   config: Config,
-  dialer: Dial,
+  prepare: Prepare,
   run: Run,
   log: Log,
   stopped: Promise<Stop>,
@@ -32,6 +35,7 @@ export async function dial(
   const progress: { phase: Phase; dialed?: Dialed } = { phase: "coordination" };
   const ending = new AbortController();
   const measuring = async () => {
+    const dialer = await prepare();
     progress.dialed = await meet(config, dialer, log, ending.signal, (phase) => {
       progress.phase = phase;
     });

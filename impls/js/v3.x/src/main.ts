@@ -1,10 +1,11 @@
 import "./with-resolvers.ts";
-import { readConfig, roleOf } from "./config.ts";
-import { type Dial, dial, type Stop } from "./dial.ts";
+import { openBrowser } from "./browser-dialer.ts";
+import { type Role, readConfig, roleOf } from "./config.ts";
+import { dial, type Prepare, type Stop } from "./dial.ts";
 import { toYaml } from "./document.ts";
 import { chain, Failure, STATUS } from "./failure.ts";
 import { listen } from "./listen.ts";
-import { logTo } from "./log.ts";
+import { type Log, logTo } from "./log.ts";
 import { documentOf, emptyRun, type Run } from "./report.ts";
 import { describe, unsupported } from "./stack.ts";
 import { dialTcp } from "./tcp-dialer.ts";
@@ -43,7 +44,6 @@ async function main(): Promise<void> {
 }
 
 async function runNode(run: Run): Promise<void> {
-  const stopped = stopOf(process);
   const config = readConfig(process.env);
   run.stack = config.stack;
   const reason = unsupported(config.stack, config.role);
@@ -52,8 +52,9 @@ async function runNode(run: Run): Promise<void> {
     throw new Failure("unsupported", "configuration", message);
   }
   const log = logTo(config.debug);
+  const stopped = stopOf(config.role, log);
   if (config.role === "dialer") {
-    await dial(config, await dialerOf(config.stack.transport), run, log, stopped);
+    await dial(config, dialerOf(config.stack.transport), run, log, stopped);
     return;
   }
   const ended = stopped.then((stop) => {
@@ -62,25 +63,24 @@ async function runNode(run: Run): Promise<void> {
   await listen(config, log, ended);
 }
 
-/** The browser's is loaded only where it is used. */
-async function dialerOf(transport: string): Promise<Dial> {
-  if (transport === "tcp") return dialTcp;
-  return (await import("./browser-dialer.ts")).dialInBrowser;
+function dialerOf(transport: string): Prepare {
+  return transport === "tcp" ? async () => dialTcp : openBrowser;
 }
 
 /** What ends the process early: a signal, or an error that nobody caught, which is a bug. */
-function stopOf(emitter: NodeJS.Process): Promise<Stop> {
+function stopOf(role: Role, log: Log): Promise<Stop> {
   return new Promise((resolve) => {
-    emitter.once("SIGINT", () => resolve({ class: "interrupted", message: "interrupted by SIGINT" }));
-    emitter.once("SIGTERM", () =>
+    process.once("SIGINT", () => resolve({ class: "interrupted", message: "interrupted by SIGINT" }));
+    process.once("SIGTERM", () =>
       resolve({ class: "transfer", message: "ended by SIGTERM before all was measured" }),
     );
     const bug = (error: unknown) => {
       const where = error instanceof Error ? (error.stack ?? error.message) : String(error);
       resolve({ class: "internal", message: `a bug: ${where}` });
     };
-    emitter.on("uncaughtException", bug);
-    emitter.on("unhandledRejection", bug);
+    process.on("uncaughtException", bug);
+    // Some promise of js-libp2p's that a peer broke: nothing a dialer does ends a listener.
+    process.on("unhandledRejection", (error) => (role === "dialer" ? bug(error) : log.info(chain(error))));
   });
 }
 

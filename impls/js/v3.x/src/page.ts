@@ -43,14 +43,17 @@ const perf: PerfPage = {
     }),
   moved: () => requester?.moved ?? { sent: 0, received: 0 },
   close: async () => {
-    await node?.stop();
+    const own = node;
+    node = undefined;
+    await own?.stop();
   },
 };
 
 async function dial({ address, identity: key, stallMs }: DialRequest) {
   if (!crossOriginIsolated) throw new Error("the page is not isolated: its clock would be coarse");
+  await node?.stop();
   const bytes = Uint8Array.from(atob(key), (character) => character.charCodeAt(0));
-  node = await createLibp2p({
+  const own = await createLibp2p({
     privateKey: privateKeyFromProtobuf(bytes),
     transports: [webTransport()],
     // The transport has its own; the node wants some all the same.
@@ -62,11 +65,13 @@ async function dial({ address, identity: key, stallMs }: DialRequest) {
     connectionGater: { denyDialMultiaddr: () => false },
     services: { identify: identify({ runOnConnectionOpen: false }) },
   });
+  node = own;
   const began = performance.now();
-  const connection = await node.dial(multiaddr(address));
+  const connection = await own.dial(multiaddr(address));
   const phases = { handshake: performance.now() - began };
   verify(connection);
-  const agent = await settle(node.services.identify, connection);
+  const agent = await settle(own.services.identify, connection);
+  if (node !== own) throw new Error("given up");
   requester = new Requester(connection, stallMs);
   return { phases, ...(agent !== undefined && { agent }) };
 }
