@@ -7,7 +7,7 @@ use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::definitions::{Definitions, Implementation, ServerKind};
 use crate::engine;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::tools::{self, Found};
 
 /// What runs the nodes.
@@ -42,12 +42,7 @@ pub async fn check(
     root: &Path,
     needs: Needs,
 ) -> Report {
-    let mut sides: Vec<&Implementation> = Vec::new();
-    for side in cells.iter().flat_map(|cell| [cell.dialer, cell.listener]) {
-        if !sides.iter().any(|known| known.id == side.id) {
-            sides.push(side);
-        }
-    }
+    let sides = matrix::builds(cells);
     let rows = rows(&sides, root, needs).await;
     let mut lost: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for row in &rows {
@@ -59,11 +54,14 @@ pub async fn check(
     }
     for side in &sides {
         for reason in reasons(definitions, side, root, needs) {
-            lost.entry(&side.id).or_default().push(reason);
+            lost.entry(side.build_name()).or_default().push(reason);
         }
     }
     let cost = |ids: &dyn Fn(&str) -> bool| {
-        cells.iter().filter(|cell| ids(&cell.dialer.id) || ids(&cell.listener.id)).count()
+        let sides =
+            |cell: &&Cell<'_>| ids(cell.dialer.build_name()) || ids(cell.listener.build_name());
+        let possible = cells.iter().filter(|cell| cell.unsupported().is_none());
+        possible.filter(sides).count()
     };
     let costs: Vec<_> = rows.iter().map(|row| cost(&|id| row.users.contains(&id))).collect();
     let mut text = format!("{}\n", table(&rows, &costs).trim_fmt());
@@ -88,8 +86,8 @@ async fn rows<'a>(sides: &[&'a Implementation], root: &Path, needs: Needs) -> Ve
         };
         for tool in tools {
             match users.iter_mut().find(|(name, _)| *name == tool) {
-                Some((_, users)) => users.push(&side.id),
-                None => users.push((tool, vec![&side.id])),
+                Some((_, users)) => users.push(side.build_name()),
+                None => users.push((tool, vec![side.build_name()])),
             }
         }
     }

@@ -14,9 +14,9 @@ pub struct Cell<'d> {
     pub name: String,
     /// The name as part of file names: see [`slug`].
     pub slug: String,
-    /// Who connects and measures.
+    /// Who connects and measures: the implementation, or its variant for the transport.
     pub dialer: &'d Implementation,
-    /// Who answers.
+    /// Who answers: the same.
     pub listener: &'d Implementation,
     /// Over what.
     pub stack: Stack,
@@ -25,6 +25,7 @@ pub struct Cell<'d> {
 impl<'d> Cell<'d> {
     fn new(dialer: &'d Implementation, listener: &'d Implementation, stack: Stack) -> Self {
         let name = format!("{} x {} ({stack})", dialer.id, listener.id);
+        let (dialer, listener) = (dialer.over(stack.transport), listener.over(stack.transport));
         Self { slug: slug(&name), name, dialer, listener, stack }
     }
 
@@ -34,6 +35,12 @@ impl<'d> Cell<'d> {
             Role::Dialer => self.dialer,
             Role::Listener => self.listener,
         }
+    }
+
+    /// Why it cannot be, as its listener's definition says; nothing of it is built or started.
+    pub fn unsupported(&self) -> Option<String> {
+        let reason = self.listener.dial_only.reason(self.stack.transport)?;
+        Some(format!("listener: {reason}"))
     }
 
     /// TEST_KEY, under which the cell's two sides meet: the first 8 hex digits of the SHA-256 of
@@ -83,6 +90,21 @@ pub fn cells<'d>(implementations: &[&'d Implementation]) -> Result<Vec<Cell<'d>>
         }
     }
     Ok(cells)
+}
+
+/// What `cells` build and start, each once: implementations, and variants of them. What a definition
+/// declares unsupported builds nothing.
+pub fn builds<'a, 'd: 'a>(
+    cells: impl IntoIterator<Item = &'a Cell<'d>>,
+) -> Vec<&'d Implementation> {
+    let mut builds: Vec<&Implementation> = Vec::new();
+    let possible = cells.into_iter().filter(|cell| cell.unsupported().is_none());
+    for side in possible.flat_map(|cell| [cell.dialer, cell.listener]) {
+        if !builds.iter().any(|known| known.build_name() == side.build_name()) {
+            builds.push(side);
+        }
+    }
+    builds
 }
 
 fn common_stacks(dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {

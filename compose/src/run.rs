@@ -19,7 +19,7 @@ use crate::engine::{self, Availability, CellOutcome, Engine, Job};
 use crate::expectation;
 use crate::folder::{self, RunFolder};
 use crate::journal::Entry;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::phase::Phase;
 use crate::progress::Progress;
 use crate::quiet::{self, CpuTime};
@@ -205,7 +205,7 @@ impl<E: Engine> Session<'_, E> {
     }
 }
 
-/// Makes every implementation ready; what cannot be, by id, with why.
+/// Makes every implementation ready, and every variant; what cannot be, by its build's name, with why.
 async fn prepare<'a>(
     engine: &impl Engine,
     order: &'a Order<'_>,
@@ -213,21 +213,16 @@ async fn prepare<'a>(
     progress: &Progress,
 ) -> Result<BTreeMap<&'a str, String>, Error> {
     let mut unavailable = BTreeMap::new();
-    let mut prepared: Vec<&str> = Vec::new();
-    for side in order.due().flat_map(|cell| [cell.dialer, cell.listener]) {
-        if prepared.contains(&side.id.as_str()) {
-            continue;
-        }
-        prepared.push(&side.id);
-        progress.prepares(&side.id);
+    for side in matrix::builds(order.due()) {
+        progress.prepares(side.build_name());
         let reason = match elsewhere(order.definitions, side) {
             Some(reason) => Some(reason),
-            None => match engine.prepare(side, &folder.build_log(&side.id)).await? {
+            None => match engine.prepare(side, &folder.build_log(side.build_name())).await? {
                 Availability::Ready => None,
                 Availability::Unavailable(reason) => Some(reason),
             },
         };
-        unavailable.extend(reason.map(|reason| (side.id.as_str(), reason)));
+        unavailable.extend(reason.map(|reason| (side.build_name(), reason)));
     }
     Ok(unavailable)
 }
@@ -241,7 +236,7 @@ fn elsewhere(definitions: &Definitions, implementation: &Implementation) -> Opti
 
 fn missing(cell: &Cell<'_>, unavailable: &BTreeMap<&str, String>) -> Option<String> {
     [cell.dialer, cell.listener].into_iter().find_map(|side| {
-        unavailable.get(side.id.as_str()).map(|reason| format!("{}: {reason}", side.id))
+        unavailable.get(side.build_name()).map(|reason| format!("{}: {reason}", side.build_name()))
     })
 }
 
@@ -255,6 +250,10 @@ async fn measured(
     unavailable: &BTreeMap<&str, String>,
 ) -> Result<(TestResult, Option<String>), Error> {
     progress.cell_begins(&cell.name);
+    if let Some(reason) = cell.unsupported() {
+        let failure = (Class::Unsupported.into(), reason);
+        return Ok((TestResult::new(cell, Status::Unsupported, Some(failure)), None));
+    }
     if let Some(reason) = missing(cell, unavailable) {
         let failure = (Class::Environment.into(), reason);
         return Ok((TestResult::new(cell, Status::Unavailable, Some(failure)), None));
@@ -445,6 +444,34 @@ implementations:
         assert_eq!(ended.tests[1].reason.as_deref(), Some("b: its toolchain is missing"));
         assert!(ended.tests[2].reason.as_ref().unwrap().contains("c: it runs on server far"));
         assert_eq!(engine.calls(), ["prepare a", "prepare b", "run a x a (quic-v1)"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_declared_unsupported_is_told_and_nothing_of_it_is_started() {
+        let bench = Bench::new(
+            "implementations:
+  - {id: a, transports: [quic-v1]}
+  - id: b
+    transports: [quic-v1]
+    dialOnly: {quic-v1: it has no listener}
+    variants: [{name: v, transports: [quic-v1], process: {command: x}}]
+",
+        );
+        let engine = MockEngine::new(|_| Some(passes()));
+        let (_handle, mut interrupt) = Shutdown::new();
+        let ended = bench.run(&engine, bench.folder(), &mut interrupt).await;
+        use Status::{Pass, Unsupported};
+        assert_eq!(statuses(&ended), [Pass, Unsupported, Pass, Unsupported]);
+        for test in [&ended.tests[1], &ended.tests[3]] {
+            assert_eq!(test.class.unwrap().to_string(), "unsupported");
+            assert_eq!(test.reason.as_deref(), Some("listener: it has no listener"));
+        }
+        // The variant is what is made ready, and results know the implementation by its id.
+        assert_eq!(
+            engine.calls(),
+            ["prepare a", "prepare b-v", "run a x a (quic-v1)", "run b x a (quic-v1)"]
+        );
+        assert_eq!(ended.tests[2].dialer, "b");
     }
 
     #[tokio::test]

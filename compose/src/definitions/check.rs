@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::locate::Step::{self, Index, Key};
-use super::{Definitions, Implementation};
+use super::{Definitions, Implementation, Process};
 use crate::suggestion;
 
 /// What is wrong, and where.
@@ -36,6 +36,15 @@ impl Definitions {
             let message = format!("implementation \"{id}\" is defined twice; ids must differ");
             return Some(Problem { path: vec![Key(section), Index(index)], message });
         }
+        let names: Vec<_> = self.implementations.iter().map(Implementation::build_names).collect();
+        if let Some((_, name)) = duplicate(names.iter().flatten()) {
+            let mut owners = names.iter().rposition(|names| names.contains(name)).into_iter();
+            let (section, index) = place(owners.next().unwrap_or_default());
+            let message = format!(
+                "an implementation and a variant would both be called \"{name}\"; names must differ"
+            );
+            return Some(Problem { path: vec![Key(section), Index(index)], message });
+        }
         self.implementations.iter().enumerate().find_map(|(index, entry)| {
             let (section, index) = place(index);
             let (inner, message) = entry.problem().or_else(|| self.foreign(entry))?;
@@ -65,23 +74,24 @@ impl Implementation {
     /// What is wrong with it alone, and where in it.
     fn problem(&self) -> Option<(Vec<Step<'static>>, String)> {
         let at = |key, message: &str| Some((vec![Key(key)], message.to_owned()));
-        let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if self.id.is_empty() || !self.id.chars().all(accepted) {
+        if self.id.is_empty() || !self.id.chars().all(accepted_in_ids) {
             return at("id", "an id is made of letters, digits, `.`, `_` and `-`, at least one");
         }
-        let process = self.process.iter();
-        if process.clone().any(|process| process.command.0.is_empty()) {
-            return at("process", "`process.command` is empty; expected a program");
+        if let Some(message) = self.process.as_ref().and_then(Process::problem) {
+            return at("process", message);
         }
-        if process.filter_map(|process| process.build.as_ref()).any(|build| build.0.is_empty()) {
+        if self.dial_only.reasons().any(|reason| reason.trim().is_empty()) {
             return at(
-                "process",
-                "`process.build` is empty; expected a program, or no `build` at all",
+                "dialOnly",
+                "a reason is empty; say why it cannot listen, or list the transports",
             );
         }
         if self.docker.cpus.is_some_and(|cpus| !(cpus.is_finite() && cpus > 0.0)) {
             let message = "`docker.cpus` takes a number above 0".to_owned();
             return Some((vec![Key("docker"), Key("cpus")], message));
+        }
+        if let Some(problem) = self.variants_problem() {
+            return Some(problem);
         }
         if let Some((key, message)) = self.source.problem() {
             return Some((vec![Key("source"), Key(key)], message));
@@ -99,6 +109,11 @@ impl Implementation {
             Some((vec![Key(key)], format!("\"{}\" is listed twice", word?)))
         })
     }
+}
+
+/// What ids, and names that become part of one, are made of.
+pub(super) fn accepted_in_ids(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// The first value that was there before, with its index.

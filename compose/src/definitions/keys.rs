@@ -19,6 +19,7 @@ const IMPLEMENTATION: &[&str] = &[
     "server",
     "source",
     "process",
+    "variants",
     "docker",
     "transports",
     "secureChannels",
@@ -48,6 +49,7 @@ const SOURCE: &[&str] = &[
 ];
 const DOCKER: &[&str] = &["user", "writable", "memory", "cpus", "ownRedis"];
 const PROCESS: &[&str] = &["build", "command"];
+const VARIANT: &[&str] = &["name", "transports", "source", "process"];
 
 /// One note, `line: what`, for each thing in `text` that has no meaning here.
 pub(super) fn read_past(text: &str) -> Vec<String> {
@@ -62,12 +64,9 @@ pub(super) fn read_past(text: &str) -> Vec<String> {
     for section in ["implementations", "baselines"] {
         for (path, place, entry) in entries(&file, section) {
             notes.keys(&path, &place, entry, IMPLEMENTATION);
-            for (key, known) in [("source", SOURCE), ("process", PROCESS), ("docker", DOCKER)] {
-                if let Some(Value::Mapping(inner)) = entry.get(key) {
-                    let path = [&path[..], &[Key(key)]].concat();
-                    notes.keys(&path, &format!("{place}.{key}"), inner, known);
-                }
-            }
+            let parts = [("source", SOURCE), ("process", PROCESS), ("docker", DOCKER)];
+            notes.parts(&path, &place, entry, &parts);
+            notes.variants(&path, &place, entry);
             if let Some(Value::Sequence(transports)) = entry.get("transports") {
                 notes.transports(&path, &place, transports);
                 notes.layers(&path, &place, entry, transports);
@@ -114,6 +113,33 @@ impl Notes<'_> {
                 "it speaks {transport} and has {given}, but no {missing}: there will be no test of it over {transport}"
             );
             self.add(&path, place, &message);
+        }
+    }
+
+    /// The keys of the mappings that stand under keys of `entry`.
+    fn parts(
+        &mut self,
+        path: &[Step<'_>],
+        place: &str,
+        entry: &Mapping,
+        parts: &[(&str, &[&str])],
+    ) {
+        for (key, known) in parts {
+            if let Some(Value::Mapping(inner)) = entry.get(key) {
+                let path = [path, &[Key(key)]].concat();
+                self.keys(&path, &format!("{place}.{key}"), inner, known);
+            }
+        }
+    }
+
+    fn variants(&mut self, path: &[Step<'_>], place: &str, entry: &Mapping) {
+        let Some(Value::Sequence(variants)) = entry.get("variants") else { return };
+        for (index, variant) in variants.iter().enumerate() {
+            let Some(variant) = variant.as_mapping() else { continue };
+            let path = [path, &[Key("variants"), Index(index)]].concat();
+            let place = format!("{place}.variants[{index}]");
+            self.keys(&path, &place, variant, VARIANT);
+            self.parts(&path, &place, variant, &[("source", SOURCE), ("process", PROCESS)]);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Words of a closed vocabulary, refused with a suggestion where they are misspelt.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use harness_sdk::{Muxer, SecureChannel, Transport};
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
 use super::{Browser, ServerKind, SourceKind};
@@ -92,6 +93,31 @@ pub(super) fn any_transports<'de, D: Deserializer<'de>>(
 ) -> Result<Vec<Transport>, D::Error> {
     let words: Vec<Speakable> = many(deserializer)?;
     Ok(words.into_iter().filter_map(|Speakable(transport)| transport).collect())
+}
+
+/// Reads what is said of each transport, less the foreign ones.
+pub(super) fn of_transports<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Transport, String>, D::Error> {
+    deserializer.deserialize_map(TextsVisitor)
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = BTreeMap<Transport, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("transports, each with a text")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut texts = BTreeMap::new();
+        while let Some((Word(Speakable(transport)), text)) = entries.next_entry()? {
+            texts.extend(transport.map(|transport| (transport, text)));
+        }
+        Ok(texts)
+    }
 }
 
 /// Reads one word, or none.

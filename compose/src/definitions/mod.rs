@@ -14,6 +14,7 @@ mod locate;
 mod preselection;
 mod read;
 mod source;
+mod variant;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) use expected::FILE_NAME as EXPECTED_FAILURES;
 pub use preselection::Preselection;
 pub use read::Error;
 pub use source::{Browser, Source, SourceKind};
+pub use variant::Variant;
 
 use crate::filter::Aliases;
 
@@ -84,6 +86,12 @@ pub struct Implementation {
     pub docker: ContainerOptions,
     /// How it is built and started without Docker; `None`: the process engine cannot.
     pub process: Option<Process>,
+    /// Other builds of it, for some of its transports.
+    #[serde(default, deserialize_with = "read::list")]
+    pub variants: Vec<Variant>,
+    /// Which variant this is, as [`build_name`](Self::build_name) has it; `None`: the implementation itself.
+    #[serde(skip)]
+    variant: Option<String>,
     /// What it speaks, in the order its cells are listed.
     #[serde(deserialize_with = "known::transports")]
     pub transports: Vec<Transport>,
@@ -118,6 +126,17 @@ pub struct Process {
     pub build: Option<Words>,
     /// Starts the node in contract mode.
     pub command: Words,
+}
+
+impl Process {
+    /// What is wrong with it.
+    fn problem(&self) -> Option<&'static str> {
+        if self.command.0.is_empty() {
+            return Some("`process.command` is empty; expected a program");
+        }
+        let no_build = self.build.as_ref().is_some_and(|build| build.0.is_empty());
+        no_build.then_some("`process.build` is empty; expected a program, or no `build` at all")
+    }
 }
 
 /// A program and its arguments: in YAML a text split at white space, or a list.
@@ -303,6 +322,7 @@ mod tests {
             ("- {id: a, transports: [ws], source: {type: git}}", "unknown source type \"git\""),
             ("- {id: a, transports: [ws], dialOnly: [wz]}", "unknown transport \"wz\""),
             ("- {id: a, transports: [ws], dialOnly: ws}", "expected true, false, or a list"),
+            ("- {id: a, transports: [ws], dialOnly: {ws: ' '}}", "a reason is empty; say why"),
             ("- {id: a, transports: [tcp], process: {command: ' '}}", "`process.command` is empty"),
             (
                 "- {id: a, transports: [tcp], process: {build: [], command: x}}",

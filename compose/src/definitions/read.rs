@@ -81,10 +81,11 @@ impl Definitions {
         if !definitions.servers.iter().any(|server| server.id == LOCAL) {
             definitions.servers.push(Server { id: local(), kind: ServerKind::Local });
         }
-        match definitions.problem(listed) {
-            Some(problem) => Err(invalid(file, text, problem)),
-            None => Ok(definitions),
+        if let Some(problem) = definitions.problem(listed) {
+            return Err(invalid(file, text, problem));
         }
+        definitions.implementations.iter_mut().for_each(Implementation::resolve_variants);
+        Ok(definitions)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::definitions::Implementation;
 /// Answers each cell with what `script` says of its name; `None`: the cell never ends.
 pub(crate) struct MockEngine<F> {
     pub(crate) script: F,
-    /// Ids that are unavailable.
+    /// Builds that are unavailable, by name.
     pub(crate) unavailable: Vec<String>,
     /// What was asked of it, in order.
     pub(crate) calls: Mutex<Vec<String>>,
@@ -41,8 +41,8 @@ impl<F: Fn(&str) -> Option<CellOutcome> + Sync + Send> Engine for MockEngine<F> 
         implementation: &Implementation,
         _: &Path,
     ) -> Result<Availability, Error> {
-        self.note(format!("prepare {}", implementation.id));
-        Ok(match self.unavailable.contains(&implementation.id) {
+        self.note(format!("prepare {}", implementation.build_name()));
+        Ok(match self.unavailable.iter().any(|name| name == implementation.build_name()) {
             true => Availability::Unavailable("its toolchain is missing".to_owned()),
             false => Availability::Ready,
         })

@@ -145,7 +145,7 @@ fn node(
 ) -> Service {
     let ContainerOptions { user, writable, memory, cpus, own_redis: _ } = &implementation.docker;
     Service {
-        image: super::image::name(&implementation.id),
+        image: super::image::name(implementation.build_name()),
         user: user.clone().unwrap_or_else(|| NOBODY.to_owned()),
         read_only: !writable,
         tmpfs: if *writable { Vec::new() } else { vec!["/tmp"] },
@@ -271,6 +271,14 @@ mod tests {
         assert_eq!(file["services"]["dialer"]["cpuset"], "0,2");
         assert_eq!(file["services"]["listener"]["cpuset"], "1");
         assert!(file_of("")["services"]["dialer"].get("cpuset").is_none());
+    }
+
+    #[test]
+    fn a_variant_has_an_image_of_its_own() {
+        let image = |extra: &str| file_of(extra)["services"]["dialer"]["image"].clone();
+        assert_eq!(image(""), "perf-a");
+        let variant = ", variants: [{name: Browser, transports: [tcp], source: {dockerfile: B}}]";
+        assert_eq!(image(variant), "perf-a-browser");
     }
 
     #[test]

@@ -15,15 +15,15 @@ use crate::definitions::{Implementation, Source, SourceKind};
 /// What an image was made of: see [`content`].
 const CONTENT_LABEL: &str = "perf-compose.content";
 
-/// The image that cells of `id` run.
-pub(super) fn name(id: &str) -> String {
+/// The image that cells of a build of that name run.
+pub(super) fn name(build: &str) -> String {
     // Names of images have no capitals.
-    format!("perf-{}", id.to_lowercase())
+    format!("perf-{}", build.to_lowercase())
 }
 
 /// Every name that the image of `implementation` is given: ours, and unified-testing's.
 pub(super) fn names(implementation: &Implementation) -> Vec<String> {
-    let id = implementation.id.to_lowercase();
+    let id = implementation.build_name().to_lowercase();
     let mut names = vec![name(&id), format!("perf-implementations-{id}")];
     if implementation.is_baseline() {
         names.push(format!("perf-baselines-{id}"));
@@ -104,7 +104,7 @@ pub(super) async fn prepare(
     let Some(image) = inspect(&names[0]).await else {
         return Ok(Err(format!("its image was built, and is not there: {}", names[0])));
     };
-    record(cache, &implementation.id, image.id.clone(), recipe, names)?;
+    record(cache, implementation.build_name(), image.id.clone(), recipe, names)?;
     Ok(Ok(image.id))
 }
 

@@ -164,7 +164,7 @@ impl Engine for DockerEngine {
         Ok(match prepared {
             Ok(image) => {
                 let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-                images.insert(implementation.id.clone(), image);
+                images.insert(implementation.build_name().to_owned(), image);
                 Availability::Ready
             }
             Err(reason) => Availability::Unavailable(reason),
@@ -196,7 +196,7 @@ pub async fn export_images(
     folder: &Path,
 ) -> Result<(), Error> {
     for implementation in implementations {
-        image::export(&image::names(implementation), &implementation.id, folder).await?;
+        image::export(&image::names(implementation), implementation.build_name(), folder).await?;
     }
     Ok(image::export(&[file::REDIS_IMAGE.to_owned()], "redis", folder).await?)
 }
