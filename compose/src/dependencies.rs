@@ -7,7 +7,7 @@ use comfy_table::{ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::definitions::{Definitions, Implementation, ServerKind};
 use crate::engine;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::tools::{self, Found};
 
 /// What runs the nodes.
@@ -42,13 +42,7 @@ pub async fn check(
     root: &Path,
     needs: Needs,
 ) -> Report {
-    let mut sides: Vec<&Implementation> = Vec::new();
-    let possible = cells.iter().filter(|cell| cell.unsupported().is_none());
-    for side in possible.clone().flat_map(|cell| [cell.dialer, cell.listener]) {
-        if !sides.iter().any(|known| known.build_name() == side.build_name()) {
-            sides.push(side);
-        }
-    }
+    let sides = matrix::builds(cells);
     let rows = rows(&sides, root, needs).await;
     let mut lost: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for row in &rows {
@@ -66,7 +60,8 @@ pub async fn check(
     let cost = |ids: &dyn Fn(&str) -> bool| {
         let sides =
             |cell: &&Cell<'_>| ids(cell.dialer.build_name()) || ids(cell.listener.build_name());
-        possible.clone().filter(sides).count()
+        let possible = cells.iter().filter(|cell| cell.unsupported().is_none());
+        possible.filter(sides).count()
     };
     let costs: Vec<_> = rows.iter().map(|row| cost(&|id| row.users.contains(&id))).collect();
     let mut text = format!("{}\n", table(&rows, &costs).trim_fmt());

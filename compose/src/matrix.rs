@@ -92,6 +92,21 @@ pub fn cells<'d>(implementations: &[&'d Implementation]) -> Result<Vec<Cell<'d>>
     Ok(cells)
 }
 
+/// What `cells` build and start, each once: implementations, and variants of them. What a definition
+/// declares unsupported builds nothing.
+pub fn builds<'a, 'd: 'a>(
+    cells: impl IntoIterator<Item = &'a Cell<'d>>,
+) -> Vec<&'d Implementation> {
+    let mut builds: Vec<&Implementation> = Vec::new();
+    let possible = cells.into_iter().filter(|cell| cell.unsupported().is_none());
+    for side in possible.flat_map(|cell| [cell.dialer, cell.listener]) {
+        if !builds.iter().any(|known| known.build_name() == side.build_name()) {
+            builds.push(side);
+        }
+    }
+    builds
+}
+
 fn common_stacks(dialer: &Implementation, listener: &Implementation) -> Vec<Stack> {
     let transports = common(&dialer.transports, &listener.transports);
     let transports =

@@ -19,7 +19,7 @@ use crate::engine::{self, Availability, CellOutcome, Engine, Job};
 use crate::expectation;
 use crate::folder::{self, RunFolder};
 use crate::journal::Entry;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::phase::Phase;
 use crate::progress::Progress;
 use crate::quiet::{self, CpuTime};
@@ -213,13 +213,7 @@ async fn prepare<'a>(
     progress: &Progress,
 ) -> Result<BTreeMap<&'a str, String>, Error> {
     let mut unavailable = BTreeMap::new();
-    let mut prepared: Vec<&str> = Vec::new();
-    let possible = order.due().filter(|cell| cell.unsupported().is_none());
-    for side in possible.flat_map(|cell| [cell.dialer, cell.listener]) {
-        if prepared.contains(&side.build_name()) {
-            continue;
-        }
-        prepared.push(side.build_name());
+    for side in matrix::builds(order.due()) {
         progress.prepares(side.build_name());
         let reason = match elsewhere(order.definitions, side) {
             Some(reason) => Some(reason),

@@ -18,10 +18,10 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::definitions::{EXPECTED_FAILURES, Implementation, SourceKind};
+use crate::definitions::{EXPECTED_FAILURES, SourceKind};
 use crate::engine;
 use crate::folder::RunFolder;
-use crate::matrix::Cell;
+use crate::matrix::{self, Cell};
 use crate::options::{EngineName, RunOptions};
 use crate::results::Results;
 
@@ -84,7 +84,7 @@ async fn fill(
     top: &Path,
 ) -> Result<Vec<String>, Error> {
     sources::copy_all(run, &top.join("run"))?;
-    let sides = sides(cells);
+    let sides = matrix::builds(cells);
     let mut missing = sources::copy_of(&sides, &options.root, top).await?;
     let definitions = definitions(options);
     write(&top.join(&definitions), fs::read(run.join("impls.yaml")), 0o644)?;
@@ -104,7 +104,7 @@ async fn fill(
         missing.extend(elsewhere.map(|side| {
             format!(
                 "{}: its sources are not on this machine; --export-docker-images packs its image",
-                side.id
+                side.build_name()
             )
         }));
     }
@@ -113,17 +113,6 @@ async fn fill(
     let readme = readme(options, results, &definitions, &missing);
     write(&top.join("README.md"), Ok(readme.into_bytes()), 0o644)?;
     Ok(missing)
-}
-
-/// Every implementation that takes part, once.
-fn sides<'d>(cells: &[Cell<'d>]) -> Vec<&'d Implementation> {
-    let mut sides: Vec<&Implementation> = Vec::new();
-    for side in cells.iter().flat_map(|cell| [cell.dialer, cell.listener]) {
-        if !sides.iter().any(|known| known.id == side.id) {
-            sides.push(side);
-        }
-    }
-    sides
 }
 
 /// Where the definitions stand in the snapshot: paths in them must mean the same.

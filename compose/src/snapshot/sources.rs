@@ -31,11 +31,11 @@ pub(super) async fn copy_of(
                     folders.insert(folder);
                 }
                 Some(folder) => {
-                    missing.push(format!("{}: {} is not there", side.id, folder.display()))
+                    missing.push(format!("{}: {} is not there", side.build_name(), folder.display()))
                 }
                 None => missing.push(format!(
                     "{}: {} is outside of the definitions' folder",
-                    side.id,
+                    side.build_name(),
                     folder.display()
                 )),
             }

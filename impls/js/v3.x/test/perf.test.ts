@@ -22,7 +22,7 @@ for (const stack of STACKS) {
   test(`${describe(stack)}: exact counts both ways, on many streams, over the stack asked for`, async () => {
     await using(connected(stack), async ({ connection, complaints }) => {
       assert.equal(otherStack(connection, stack), undefined);
-      const requester = new Requester(connection, 20_000);
+      const requester = new Requester(connection, 60_000);
       // Around frames, windows and blocks; and one that fills them all.
       for (const bytes of [1, 65_535, 262_144, 262_145, 5_000_011]) {
         const upload = await requester.iterate("upload", { bytes });
@@ -34,7 +34,7 @@ for (const stack of STACKS) {
       // More new streams than mplex's own limiter lets through in a second.
       for (let count = 0; count < 40; count++) await requester.iterate("latency", { bytes: 1 });
       const together = Array.from({ length: 10 }, () =>
-        new Requester(connection, 20_000).iterate("download", { bytes: 100_000 }),
+        new Requester(connection, 60_000).iterate("download", { bytes: 100_000 }),
       );
       await Promise.all(together);
       assert.deepEqual(complaints, []);
@@ -44,7 +44,7 @@ for (const stack of STACKS) {
 
 test("an iteration by time counts whole requests", async () => {
   await using(connected(NOISE_YAMUX), async ({ connection }) => {
-    const { bytes, ms } = await new Requester(connection, 20_000).iterate("upload", { ms: 200 });
+    const { bytes, ms } = await new Requester(connection, 60_000).iterate("upload", { ms: 200 });
     assert.ok(ms >= 200 && bytes >= 2 ** 20, `${bytes} bytes in ${ms} ms`);
   });
 });
@@ -67,7 +67,7 @@ test("name, header and end that come together are answered", async () => {
   for (const stack of STACKS) {
     await using(connected(stack), async (pair) => {
       // A stream that comes before js-libp2p has finished with its connection is held back, and does not survive its end.
-      await new Requester(pair.connection, 20_000).iterate("latency", { bytes: 1 });
+      await new Requester(pair.connection, 60_000).iterate("latency", { bytes: 1 });
       const stream = await bare(pair);
       let received = 0;
       const ended = readToEnd(stream, (data) => {
@@ -107,7 +107,7 @@ test("a header cut short resets the stream, and the next one is served", async (
     await stream.close();
     await assert.rejects(ended);
     assert.match(complaints.join(), /after 7 of the header's 8 bytes/);
-    await new Requester(connection, 20_000).iterate("latency", { bytes: 1 });
+    await new Requester(connection, 60_000).iterate("latency", { bytes: 1 });
   });
 });
 
@@ -128,7 +128,7 @@ test("a client that goes away in a huge download ends nothing but its stream", a
     await stream.close();
     await first;
     stream.abort(new Error("enough"));
-    await new Requester(connection, 20_000).iterate("download", { bytes: 1_000_000 });
+    await new Requester(connection, 60_000).iterate("download", { bytes: 1_000_000 });
   });
 });
 
@@ -172,7 +172,7 @@ test("a download that is short is a failure", async () => {
     });
   };
   await using(misled(short), async ({ connection }) => {
-    const download = new Requester(connection, 20_000).iterate("download", { bytes: 100 });
+    const download = new Requester(connection, 60_000).iterate("download", { bytes: 100 });
     await assert.rejects(download, /asked to send 0 bytes and receive 100, counted 0 and 99/);
   });
 });
@@ -181,7 +181,7 @@ test("a connection that is lost is not an end of stream", async () => {
   await using(
     misled(() => {}),
     async ({ connection }) => {
-      const upload = new Requester(connection, 20_000).iterate("upload", { bytes: 10 });
+      const upload = new Requester(connection, 60_000).iterate("upload", { bytes: 10 });
       setTimeout(() => connection.abort(new Error("gone")), 100);
       await assert.rejects(upload);
     },
