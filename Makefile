@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -16,6 +16,14 @@ perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes
 perf-docker: ## the same in containers; builds the image where its sources have changed (needs Docker with Compose)
 	$(CARGO) build --release $(LOCKED) -p perf-compose
 	$(TARGET)/release/perf-compose --engine docker --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
+
+perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2 are unsupported (needs Go, Node.js, Chromium)
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	scripts/whole-matrix process
+
+perf-docker-all: ## the same in containers
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	scripts/whole-matrix docker
 
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
 	$(CARGO) test $(LOCKED) --workspace
