@@ -18,6 +18,7 @@ perf-docker: ## the same in containers; builds the image where its sources have 
 	$(TARGET)/release/perf-compose --engine docker --yes --impl-select rust-v0.56 --iterations 5 --upload-bytes 268435456 --download-bytes 268435456 --latency-iterations 100
 
 perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2 are unsupported (needs Go, Node.js, Chromium)
+	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
 	scripts/whole-matrix process
 
