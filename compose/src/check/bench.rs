@@ -105,7 +105,7 @@ impl Bench<'_> {
         } else {
             "listener"
         };
-        self.subject.start(vars, &self.log(role)).map_err(Error::NotStarted)
+        self.subject.start(self.stack.transport, vars, &self.log(role)).map_err(Error::NotStarted)
     }
 
     /// Starts the node and waits for its end, `limit` at most.

@@ -1,12 +1,11 @@
 //! From the user's words to a node that can be started, a place where nodes meet, and a peer.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use harness_sdk::{Muxer, SecureChannel, Stack, Transport};
+use harness_sdk::Stack;
 use tempfile::TempDir;
 
 use super::bench::Bench;
@@ -14,10 +13,9 @@ use super::place::Place;
 use super::probe::Probe;
 use super::subject::{Subject, Wire, stacks};
 use super::{CheckOptions, Error, StackWords, SubjectName};
-use crate::definitions::{
-    ContainerOptions, Definitions, DialOnly, Implementation, Process, Source, Words, root_of,
-};
+use crate::definitions::{Definitions, Implementation, root_of};
 use crate::engine::{Availability, DockerEngine, Engine, ProcessEngine};
+use crate::lock::RunLock;
 use crate::options::EngineName;
 use crate::suggestion;
 
@@ -34,6 +32,8 @@ pub(super) struct Setup {
     place: Place,
     probe: Option<Probe>,
     logs: Logs,
+    /// Tells who comes upon its containers that it lives.
+    _lock: RunLock,
 }
 
 /// Where processes' words go.
@@ -74,6 +74,7 @@ impl Setup {
     pub(super) async fn make(options: &CheckOptions) -> Result<Self, Error> {
         let definitions = options.definitions.as_deref().map(Definitions::load).transpose()?;
         let logs = Logs::new(options.logs.as_ref())?;
+        let lock = RunLock::take(logs.folder())?;
         let found = find(options, definitions.as_ref()).await?;
         let (Found::Process(implementation) | Found::Image(implementation, _)) = &found;
         let stacks = stacks(implementation);
@@ -98,10 +99,10 @@ impl Setup {
             }
             Found::Image(implementation, image) => {
                 let docker = DockerEngine::start(root, options.cache.folder()?).await?;
-                container(docker, implementation, image, logs.folder()).await?
+                container(docker, implementation, image, logs.folder(), &lock).await?
             }
         };
-        Ok(Self { name, stacks, subject, place, probe, logs })
+        Ok(Self { name, stacks, subject, place, probe, logs, _lock: lock })
     }
 
     pub(super) fn bench<'a>(&'a self, stack: Stack, counter: &'a AtomicU64) -> Bench<'a> {
@@ -122,11 +123,13 @@ impl Setup {
 
 /// Makes an image ready, and finds out where its containers meet.
 async fn container(
-    docker: DockerEngine,
+    mut docker: DockerEngine,
     implementation: Implementation,
     image: Option<String>,
     logs: &Path,
+    lock: &RunLock,
 ) -> Result<(Subject, Place), Error> {
+    docker.begin(lock.path()).await?;
     let prepared = async {
         if image.is_none() {
             ready(&docker, &implementation, logs).await?;
@@ -135,15 +138,24 @@ async fn container(
         Place::new(redis, gateway).await
     };
     match prepared.await {
-        Ok(place) => {
-            let image = image.unwrap_or_else(|| DockerEngine::image_of(&implementation));
-            Ok((Subject::container(implementation, docker, image), place))
-        }
+        Ok(place) => Ok((Subject::container(implementation, docker, image), place)),
         Err(error) => {
             docker.clean_up().await?;
             Err(error)
         }
     }
+}
+
+/// What is built of an implementation for the stacks that it is held against.
+fn builds(implementation: &Implementation) -> Vec<&Implementation> {
+    let mut builds: Vec<&Implementation> = Vec::new();
+    for stack in stacks(implementation) {
+        let build = implementation.over(stack.transport);
+        if !builds.iter().any(|known| known.build_name() == build.build_name()) {
+            builds.push(build);
+        }
+    }
+    builds
 }
 
 /// Builds an implementation where it has to be.
@@ -154,11 +166,13 @@ async fn ready(
 ) -> Result<(), Error> {
     let id = &implementation.id;
     eprintln!("making {id} ready ({})", engine.name());
-    let log = logs.join("build.log");
-    match engine.prepare(implementation, &log).await? {
-        Availability::Ready => Ok(()),
-        Availability::Unavailable(reason) => Err(Error::Unavailable(format!("{id}: {reason}"))),
+    for build in builds(implementation) {
+        let log = logs.join(format!("{}-build.log", build.build_name()));
+        if let Availability::Unavailable(reason) = engine.prepare(build, &log).await? {
+            return Err(Error::Unavailable(format!("{}: {reason}", build.build_name())));
+        }
     }
+    Ok(())
 }
 
 /// perf-node, as given or as the definitions say.
@@ -232,24 +246,8 @@ async fn find(options: &CheckOptions, definitions: Option<&Definitions>) -> Resu
     )))
 }
 
-/// A command as if it were defined.
 fn bare(words: Vec<String>, folder: &Path, stacks: &StackWords) -> Implementation {
-    let implementation = Implementation {
-        id: words.join(" "),
-        server: "local".to_owned(),
-        source: Source { path: folder.to_owned(), ..Source::default() },
-        docker: ContainerOptions::default(),
-        process: Some(Process { build: None, command: Words(words) }),
-        transports: vec![Transport::Tcp],
-        secure_channels: vec![SecureChannel::Noise],
-        muxers: vec![Muxer::Yamux],
-        dial_only: DialOnly::Never,
-        legacy: false,
-        default: true,
-        baseline: false,
-        env: BTreeMap::new(),
-    };
-    with_stacks(implementation, stacks)
+    with_stacks(Implementation::of_command(words, folder), stacks)
 }
 
 fn with_stacks(mut implementation: Implementation, words: &StackWords) -> Implementation {
@@ -268,6 +266,8 @@ fn with_stacks(mut implementation: Implementation, words: &StackWords) -> Implem
 
 #[cfg(test)]
 mod tests {
+    use harness_sdk::{Muxer, Transport};
+
     use super::*;
 
     #[test]

@@ -25,7 +25,11 @@ pub(super) struct Subject {
 #[derive(Debug)]
 enum How {
     Process(ProcessEngine),
-    Container { engine: DockerEngine, image: String },
+    Container {
+        engine: DockerEngine,
+        /// `None`: the one that is built for a transport.
+        image: Option<String>,
+    },
 }
 
 impl Subject {
@@ -36,7 +40,7 @@ impl Subject {
     pub(super) fn container(
         implementation: Implementation,
         engine: DockerEngine,
-        image: String,
+        image: Option<String>,
     ) -> Self {
         let how = How::Container { engine, image };
         Self { implementation, how, containers: AtomicU64::new(0) }
@@ -47,11 +51,12 @@ impl Subject {
         matches!(self.how, How::Container { .. })
     }
 
-    /// Starts it with `vars`, its stderr in `log`.
-    pub(super) fn start(&self, vars: &Vars, log: &Path) -> io::Result<Node> {
+    /// Starts what of it is for `transport` with `vars`, its stderr in `log`.
+    pub(super) fn start(&self, transport: Transport, vars: &Vars, log: &Path) -> io::Result<Node> {
+        let implementation = self.implementation.over(transport);
         match &self.how {
             How::Process(engine) => {
-                let command = engine.node(&self.implementation);
+                let command = engine.node(implementation);
                 let mut command =
                     command.ok_or_else(|| io::Error::other("nothing says how to start it"))?;
                 command.envs(&vars.0);
@@ -60,10 +65,12 @@ impl Subject {
             How::Container { engine, image } => {
                 let number = self.containers.fetch_add(1, Ordering::Relaxed);
                 let name = engine.container(number);
-                let mut environment: BTreeMap<_, _> = self.implementation.env.clone();
+                let mut environment: BTreeMap<_, _> = implementation.env.clone();
                 environment.extend(vars.0.clone());
-                let options = &self.implementation.docker;
-                let command = engine.foreground(image, &name, options, &environment);
+                let built = || DockerEngine::image_of(implementation);
+                let image = image.clone().unwrap_or_else(built);
+                let options = &implementation.docker;
+                let command = engine.foreground(&image, &name, options, &environment);
                 Node::start(command, log, Some(name))
             }
         }

@@ -180,6 +180,27 @@ impl Definitions {
 }
 
 impl Implementation {
+    /// A program on its own, as if it were defined: `words` are run in `folder`, and it speaks tcp, noise, yamux.
+    pub(crate) fn of_command(words: Vec<String>, folder: &Path) -> Self {
+        Self {
+            id: words.join(" "),
+            server: local(),
+            source: Source { path: folder.to_owned(), ..Source::default() },
+            docker: ContainerOptions::default(),
+            process: Some(Process { build: None, command: Words(words) }),
+            variants: Vec::new(),
+            variant: None,
+            transports: vec![Transport::Tcp],
+            secure_channels: vec![SecureChannel::Noise],
+            muxers: vec![Muxer::Yamux],
+            dial_only: DialOnly::Never,
+            legacy: false,
+            default: true,
+            baseline: false,
+            env: BTreeMap::new(),
+        }
+    }
+
     /// Whether it is measured with itself alone: it says so, or speaks nothing but what baselines
     /// speak.
     pub fn is_baseline(&self) -> bool {

@@ -30,9 +30,11 @@ pub(super) async fn copy_of(
                 Some(folder) if root.join(&folder).is_dir() => {
                     folders.insert(folder);
                 }
-                Some(folder) => {
-                    missing.push(format!("{}: {} is not there", side.build_name(), folder.display()))
-                }
+                Some(folder) => missing.push(format!(
+                    "{}: {} is not there",
+                    side.build_name(),
+                    folder.display()
+                )),
                 None => missing.push(format!(
                     "{}: {} is outside of the definitions' folder",
                     side.build_name(),

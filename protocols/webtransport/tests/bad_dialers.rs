@@ -288,14 +288,12 @@ async fn ten_thousand_half_open_sessions_from_one_address() {
     let flood = RawDialer::endpoint("127.0.0.2");
     let before = resident();
     let mut half_open = Vec::new();
-    let mut others = 0;
-    for _ in 0..100 {
+    for other in 0..100 {
         let dials = (0..100).map(|_| RawDialer::dial_with(&flood, &address));
         half_open.extend(join_all(dials).await.into_iter().flatten());
         // Others are served meanwhile.
         let (_, connection) = Node::new(2).dial(&address).await.unwrap();
-        exchange(Driven::new(connection).open().await, others, 1_000).await;
-        others += 1;
+        exchange(Driven::new(connection).open().await, other, 1_000).await;
     }
     // Both sides of them are in this process; those whose time was up made room for others.
     let grown = resident().saturating_sub(before);

@@ -71,6 +71,6 @@ impl DockerEngine {
 
     /// The image that [`prepare`](super::Engine::prepare) makes of `implementation`.
     pub(crate) fn image_of(implementation: &Implementation) -> String {
-        image::name(&implementation.id)
+        image::name(implementation.build_name())
     }
 }
