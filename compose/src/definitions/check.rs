@@ -36,22 +36,28 @@ impl Definitions {
             let message = format!("implementation \"{id}\" is defined twice; ids must differ");
             return Some(Problem { path: vec![Key(section), Index(index)], message });
         }
-        let names: Vec<_> = self.implementations.iter().map(Implementation::build_names).collect();
-        if let Some((_, name)) = duplicate(names.iter().flatten()) {
-            let mut owners = names.iter().rposition(|names| names.contains(name)).into_iter();
-            let (section, index) = place(owners.next().unwrap_or_default());
-            let message = format!(
-                "an implementation and a variant would both be called \"{name}\"; names must differ"
-            );
-            return Some(Problem { path: vec![Key(section), Index(index)], message });
-        }
-        self.implementations.iter().enumerate().find_map(|(index, entry)| {
+        let own = self.implementations.iter().enumerate().find_map(|(index, entry)| {
             let (section, index) = place(index);
             let (inner, message) = entry.problem().or_else(|| self.foreign(entry))?;
             let path = [Key(section), Index(index)].into_iter().chain(inner).collect();
             let message = format!("{section}[{index}] ({}): {message}", entry.id);
             Some(Problem { path, message })
-        })
+        });
+        own.or_else(|| self.same_build(place))
+    }
+
+    /// Two that would overwrite each other's images and logs; `place` is where an entry stands.
+    fn same_build(
+        &self,
+        place: impl Fn(usize) -> (&'static str, usize),
+    ) -> Option<Problem<'static>> {
+        let names: Vec<_> = self.implementations.iter().map(Implementation::build_names).collect();
+        let (_, name) = duplicate(names.iter().flatten())?;
+        let (section, index) = place(names.iter().rposition(|names| names.contains(name))?);
+        let message = format!(
+            "an implementation and a variant would both be called \"{name}\"; names must differ"
+        );
+        Some(Problem { path: vec![Key(section), Index(index)], message })
     }
 
     /// What `entry` refers to and is not there.

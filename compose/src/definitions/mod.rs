@@ -342,7 +342,10 @@ mod tests {
             ),
             ("- {id: a, transports: [ws], source: {type: git}}", "unknown source type \"git\""),
             ("- {id: a, transports: [ws], dialOnly: [wz]}", "unknown transport \"wz\""),
-            ("- {id: a, transports: [ws], dialOnly: ws}", "expected true, false, or a list"),
+            (
+                "- {id: a, transports: [ws], dialOnly: ws}",
+                "expected true, false, a list of transports, or",
+            ),
             ("- {id: a, transports: [ws], dialOnly: {ws: ' '}}", "a reason is empty; say why"),
             ("- {id: a, transports: [tcp], process: {command: ' '}}", "`process.command` is empty"),
             (

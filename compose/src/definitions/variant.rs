@@ -154,7 +154,7 @@ mod tests {
             ),
             (
                 format!("name: b, transports: [ws], {process}"),
-                "impls.yaml:2:64: implementations[0] (js): \"ws\" is not one of its `transports`",
+                "impls.yaml:2:66: implementations[0] (js): \"ws\" is not one of its `transports`",
             ),
             (format!("name: b, transports: [], {process}"), "`transports` is empty"),
             (format!("name: b c, transports: [tcp], {process}"), "a name is made of"),
