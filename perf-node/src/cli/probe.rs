@@ -33,8 +33,9 @@ the bytes asked for, received and sent, whether the dialer ended its side, wheth
 stream, when it was opened after the start, and how long it lasted).
 
 What a dropped stream looks like depends on the muxer. yamux: a reset, which rust-yamux reads as
-an end once its own side is closed. quic-v1: an end. mplex: a reset, or an end where the dialer
-has ended its side, that is held back until something else is sent: a dialer alone sees a stall.";
+an end once its own side is closed. quic-v1: an end. webtransport: a reset. mplex: a reset, or an
+end where the dialer has ended its side, that is held back until something else is sent: a dialer
+alone sees a stall.";
 
 /// A rate that a probe keeps to where none is given, in Mbit/s.
 const DEFAULT_RATE: f64 = 100.0;

@@ -66,6 +66,11 @@ impl Target {
         self.config.stack.transport == Transport::QuicV1
     }
 
+    /// Whether the peer of a stream that is dropped unread learns of it: QUIC's STOP_SENDING.
+    pub(super) fn tells_to_stop(&self) -> bool {
+        matches!(self.config.stack.transport, Transport::QuicV1 | Transport::Webtransport)
+    }
+
     /// What is going on, for a rule that does not come to an end.
     pub(super) fn doing(&self) -> String {
         self.doing.lock().unwrap_or_else(PoisonError::into_inner).clone()

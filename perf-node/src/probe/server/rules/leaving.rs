@@ -51,7 +51,7 @@ pub(super) async fn huge_request_then_reset(target: Target) -> Result<Verdict, B
     read_and_drop(stream, READ).await.map_err(|broken| format!("of 2^63 bytes: {broken}"))?;
     // Once its own side is closed rust-libp2p resets nothing that it drops. QUIC tells the node to stop;
     // with yamux it runs out of window; with mplex nothing stops it but the end of the connection.
-    let (link, how) = match (target.is_mplex(), target.is_quic()) {
+    let (link, how) = match (target.is_mplex(), target.tells_to_stop()) {
         (true, _) => {
             drop(link);
             (target.connect().await?, "its connection was closed, and the next one was served")
