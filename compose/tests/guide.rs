@@ -34,13 +34,11 @@ offline = true
 enum Step<'a> {
     /// Commands for a shell.
     Run(&'a str),
-    /// Commands for a shell, where `perf-compose check` is there.
-    Check(&'a str),
     /// A file and its content.
     Write(&'a str, &'a str),
 }
 
-/// The blocks marked `sh` and `sh check`, and those behind `<!-- file: NAME -->`.
+/// The blocks marked `sh`, and those behind `<!-- file: NAME -->`.
 fn steps(guide: &str) -> Vec<Step<'_>> {
     let mut file = None;
     let mut steps = Vec::new();
@@ -51,7 +49,6 @@ fn steps(guide: &str) -> Vec<Step<'_>> {
         let (language, content) = block.split_once('\n').unwrap();
         match (language, file.take()) {
             ("sh", None) => steps.push(Step::Run(content)),
-            ("sh check", None) => steps.push(Step::Check(content)),
             (_, Some(name)) => steps.push(Step::Write(name, content)),
             _ => {}
         }
@@ -106,11 +103,6 @@ impl Reader {
         assert!(output.status.success(), "{commands}\n{}\n{said}", output.status);
     }
 
-    fn has_check(&self) -> bool {
-        let help = self.shell(&self.folder).arg("perf-compose check --help").output();
-        help.unwrap().status.success()
-    }
-
     fn shell(&self, folder: &Path) -> Command {
         let here = Path::new(env!("CARGO_BIN_EXE_perf-compose")).parent().unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
@@ -150,8 +142,6 @@ fn who_follows_the_guide_has_a_node_that_passes() {
     for step in steps(GUIDE) {
         match step {
             Step::Run(commands) => reader.run(commands),
-            Step::Check(commands) if reader.has_check() => reader.run(commands),
-            Step::Check(_) => eprintln!("NOT CHECKED: this perf-compose has no `check`"),
             Step::Write(name, content) => fs::write(reader.node().join(name), content).unwrap(),
         }
     }
@@ -176,7 +166,8 @@ fn the_guides_node_is_the_template() {
 
 #[test]
 fn steps_are_read_in_order() {
-    let guide = "a\n```sh\nls\n```\n<!-- file: x -->\n```rust\nfn\n```\n```yaml\nz\n```\n```sh check\nc\n```\n";
-    let expected = [Step::Run("ls\n"), Step::Write("x", "fn\n"), Step::Check("c\n")];
+    let guide =
+        "a\n```sh\nls\n```\n<!-- file: x -->\n```rust\nfn\n```\n```yaml\nz\n```\n```sh\nc\n```\n";
+    let expected = [Step::Run("ls\n"), Step::Write("x", "fn\n"), Step::Run("c\n")];
     assert_eq!(steps(guide), expected);
 }
