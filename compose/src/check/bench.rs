@@ -74,7 +74,7 @@ impl Bench<'_> {
     }
 
     pub(super) fn can_listen(&self) -> bool {
-        !self.subject.implementation.dial_only.covers(self.stack.transport)
+        self.subject.implementation.dial_only.lets_listen(self.stack.transport)
     }
 
     pub(super) fn can_be_dialing(&self) -> bool {

@@ -43,6 +43,11 @@ impl DialOnly {
         }
     }
 
+    /// Whether it can listen over `transport`, tests aside.
+    pub fn lets_listen(&self, transport: Transport) -> bool {
+        !self.covers(transport) && self.reason(transport).is_none()
+    }
+
     /// Every reason given.
     pub(super) fn reasons(&self) -> impl Iterator<Item = &String> {
         let reasons = match self {
@@ -103,6 +108,10 @@ mod tests {
         assert!(!told.covers(Transport::Webtransport));
         assert_eq!(told.reason(Transport::Webtransport), Some("no listener"));
         assert_eq!(told.reason(Transport::Tcp), None);
+        for only_dials in [listed, told] {
+            assert!(!only_dials.lets_listen(Transport::Webtransport));
+            assert!(only_dials.lets_listen(Transport::Tcp));
+        }
     }
 
     #[test]
