@@ -2,10 +2,10 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 # One by one, as the runner builds its node: together they would be built with other features, and twice.
 perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
@@ -22,9 +22,15 @@ perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2
 	$(CARGO) build --release $(LOCKED) -p perf-compose
 	scripts/whole-matrix process
 
-perf-docker-all: ## the same in containers
+perf-docker-all: ## the same in containers; says so where there is no Docker engine
+	@if scripts/docker-deps; then $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker; \
+	else echo "the whole matrix did NOT run in containers: no Docker engine with Compose can be had here" >&2; fi
+
+check-nodes: ## every node of the default matrix held against the contract: about six minutes once they are built
+	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
-	scripts/whole-matrix docker
+	@for node in rust-v0.56 go-v0.45 js-v3.x https-baseline quic-go-baseline; do \
+		$(TARGET)/release/perf-compose check $$node || exit; done
 
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
 	$(CARGO) test $(LOCKED) --workspace
@@ -39,7 +45,7 @@ test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20
 test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
 	@scripts/test-go
 
-full: test ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
+full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
 	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
