@@ -23,8 +23,10 @@ perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2
 	scripts/whole-matrix process
 
 perf-docker-all: ## the same in containers; says so where there is no Docker engine
-	@if scripts/docker-deps; then $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker; \
-	else echo "the whole matrix did NOT run in containers: no Docker engine with Compose can be had here" >&2; fi
+	@scripts/docker-deps; case $$? in \
+	0) $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker;; \
+	1) echo "the whole matrix did NOT run in containers: no Docker engine with Compose can be had here" >&2;; \
+	*) exit 2;; esac
 
 check-nodes: ## every node of the default matrix held against the contract: about six minutes once they are built
 	@scripts/test-deps full
@@ -36,8 +38,10 @@ test: test-deps ## all tests that fit into minutes; installs what they need wher
 	$(CARGO) test $(LOCKED) --workspace
 
 test-docker: ## the tests that need a Docker engine; says so where there is none
-	@if scripts/docker-deps; then $(CARGO) test $(LOCKED) -p perf-compose --test docker -- --test-threads=1; \
-	else echo "the Docker tests did NOT run: no Docker engine with Compose can be had here" >&2; fi
+	@scripts/docker-deps; case $$? in \
+	0) $(CARGO) test $(LOCKED) -p perf-compose --test docker -- --test-threads=1;; \
+	1) echo "the Docker tests did NOT run: no Docker engine with Compose can be had here" >&2;; \
+	*) exit 2;; esac
 
 test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20 or later, and its npm)
 	cd impls/js/v3.x && npm ci --ignore-scripts --no-audit --no-fund && npm test

@@ -42,8 +42,11 @@ async fn against(
     let peer = bench.probing(Behaviour::named(behaviour)).await?;
     let stall = |vars: super::variables::Vars| vars.with(&PERF_STALL_SECS, STALL);
     let ended = bench.dialing(&peer.address, one(upload, BYTES), LIMIT, stall).await?;
-    peer.finish().await?;
-    Ok(failed_with(&ended, status, &["upload", "download"]))
+    let met = peer.finish().await?.connections > 0;
+    Ok(match failed_with(&ended, status, &["upload", "download"]) {
+        Seen::Right(text) if !met => Seen::Wrong(format!("{text}, and never came to its peer")),
+        seen => seen,
+    })
 }
 
 async fn too_little(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {

@@ -15,7 +15,6 @@ use super::experiment::{Experiment, Need};
 use super::finding::{Finding, Seen, finding};
 use super::node::{Ended, shortened};
 use super::probe::{Observed, ObservedStream};
-use super::subject::Wire;
 use super::variables::{LEAST, Work};
 
 /// Different everywhere, so that one count cannot be taken for another.
@@ -142,9 +141,10 @@ async fn document_of(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
 
 /// DURATION was 20 s, and whoever went by it still runs.
 fn duration_yields(ended: &Ended) -> Finding {
-    let seen = match ended.exit {
-        Some(_) => Seen::Right(format!("all was over in {:.1} s", ended.after.as_secs_f64())),
-        None => Seen::Wrong(format!("it {}", ended.end())),
+    let seen = match (ended.status(), &ended.exit) {
+        (Some(0), _) => Seen::Right(format!("all was over in {:.1} s", ended.after.as_secs_f64())),
+        (_, Some(_)) => Seen::Nothing("it measured nothing: see stdout-dialer".to_owned()),
+        (_, None) => Seen::Wrong(format!("it {}", ended.end())),
     };
     finding("env-duration-yields", "bytes, where DURATION=20 is given as well", seen)
 }
@@ -171,8 +171,8 @@ enum Purpose {
 
 fn purpose(stream: &ObservedStream) -> Purpose {
     match (stream.asked, stream.received) {
-        (1, 1) => Purpose::Latency,
-        (0, _) => Purpose::Upload,
+        (Some(1), 1) => Purpose::Latency,
+        (Some(0), _) => Purpose::Upload,
         _ => Purpose::Download,
     }
 }
@@ -189,16 +189,18 @@ fn seen_by_peer(streams: &[ObservedStream]) -> Vec<Finding> {
     };
     let other = streams.iter().find(|stream| match purpose(stream) {
         Purpose::Upload => stream.received != WORK.upload.1,
-        Purpose::Download => stream.asked != WORK.download.1 || stream.received != 0,
+        Purpose::Download => stream.asked != Some(WORK.download.1) || stream.received != 0,
         Purpose::Latency => false,
     });
     let bytes = match other {
         _ if counts == (0, 0) => Seen::Wrong("no upload and no download at all".to_owned()),
         None => Seen::Right("so many, on every stream".to_owned()),
-        Some(stream) => Seen::Wrong(format!(
-            "a stream with {} bytes sent and {} asked for",
-            stream.received, stream.asked
-        )),
+        Some(ObservedStream { asked: None, .. }) => {
+            Seen::Wrong("a stream without a whole header".to_owned())
+        }
+        Some(ObservedStream { asked: Some(asked), received, .. }) => {
+            Seen::Wrong(format!("a stream with {received} bytes sent and {asked} asked for"))
+        }
     };
     let seen = format!("{} uploads and {} downloads", counts.0, counts.1);
     let iterations = match counts == (WORK.upload.0, WORK.download.0) {
@@ -240,7 +242,7 @@ async fn skipped(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
 
 async fn debug(bench: &Bench<'_>) -> Result<Vec<Finding>, Error> {
     let mut problems = Vec::new();
-    if bench.can_listen() && bench.wire() != Wire::Baseline {
+    if bench.can_listen() {
         match bench.listening(|vars| vars.with(&DEBUG, true)).await? {
             Ok((node, _)) => {
                 let ended = node.stop(Signal::SIGTERM).await;
@@ -265,7 +267,13 @@ mod tests {
     use super::*;
 
     fn stream(asked: u64, received: u64) -> ObservedStream {
-        ObservedStream { asked, received, sent: asked, half_closed: true, seconds: 0.1 }
+        ObservedStream {
+            asked: Some(asked),
+            received,
+            sent: asked,
+            half_closed: true,
+            seconds: 0.1,
+        }
     }
 
     fn sound() -> Vec<ObservedStream> {

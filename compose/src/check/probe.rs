@@ -71,8 +71,8 @@ pub(super) struct Observed {
 /// One stream of it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct ObservedStream {
-    /// What the header asked for.
-    pub(super) asked: u64,
+    /// What the header asked for; `None`: it never came whole.
+    pub(super) asked: Option<u64>,
     /// Payload that came.
     pub(super) received: u64,
     /// Payload that was sent back.
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_saw_is_read_from_behind_its_addresses() {
-        let text = "/ip4/127.0.0.1/tcp/1/p2p/x\nstreams:\n  - {asked: 0, received: 1000, sent: 0, half_closed: true, reset: false, open_ms: 1.5, seconds: 0.001}\nconnections: 1\n";
+        let text = "/ip4/127.0.0.1/tcp/1/p2p/x\nstreams:\n  - {asked: 0, received: 1000, sent: 0, half_closed: true, reset: false, open_ms: 1.5, seconds: 0.001}\n  - {asked: null, received: 0, sent: 0, half_closed: false, reset: true, open_ms: 2.5, seconds: 0.001}\nconnections: 1\n";
         let ended = Ended {
             exit: Some(Exit::Status(0)),
             after: Duration::ZERO,
@@ -232,7 +232,8 @@ mod tests {
             stderr: String::new(),
         };
         let observed = read_observed(&ended).unwrap();
-        assert_eq!((observed.connections, observed.streams.len()), (1, 1));
+        assert_eq!((observed.connections, observed.streams.len()), (1, 2));
+        assert_eq!((observed.streams[0].asked, observed.streams[1].asked), (Some(0), None));
         assert!((observed.streams[0].gbps() - 0.008).abs() < 1e-9);
         let failed = Ended { exit: Some(Exit::Status(3)), ..ended };
         assert!(read_observed(&failed).is_err());

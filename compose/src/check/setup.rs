@@ -33,7 +33,7 @@ pub(super) struct Setup {
     probe: Option<Probe>,
     logs: Logs,
     /// Tells who comes upon its containers that it lives.
-    _lock: RunLock,
+    _lock: (RunLock, TempDir),
 }
 
 /// Where processes' words go.
@@ -74,7 +74,8 @@ impl Setup {
     pub(super) async fn make(options: &CheckOptions) -> Result<Self, Error> {
         let definitions = options.definitions.as_deref().map(Definitions::load).transpose()?;
         let logs = Logs::new(options.logs.as_ref())?;
-        let lock = RunLock::take(logs.folder())?;
+        let home = tempfile::tempdir()?;
+        let lock = RunLock::take(home.path())?;
         let found = find(options, definitions.as_ref()).await?;
         let (Found::Process(implementation) | Found::Image(implementation, _)) = &found;
         let stacks = stacks(implementation);
@@ -102,7 +103,7 @@ impl Setup {
                 container(docker, implementation, image, logs.folder(), &lock).await?
             }
         };
-        Ok(Self { name, stacks, subject, place, probe, logs, _lock: lock })
+        Ok(Self { name, stacks, subject, place, probe, logs, _lock: (lock, home) })
     }
 
     pub(super) fn bench<'a>(&'a self, stack: Stack, counter: &'a AtomicU64) -> Bench<'a> {

@@ -46,7 +46,7 @@ impl Listener for Bound {
         loop {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
-                Ok((stream, _)) = self.1.accept() => drop(spawn(until_silent(stream, self.2, answer))),
+                accepted = self.1.accept() => if let Ok((stream, _)) = accepted { spawn(until_silent(stream, self.2, answer)); },
             }
         }
     }
