@@ -30,7 +30,8 @@ pub struct Config {
     /// What is buffered of one stream that nobody reads, in bytes: the peer stops sending at that.
     /// 10 MB.
     pub max_stream_data: u32,
-    /// What is buffered of all streams of a connection, in bytes. 15 MB.
+    /// What is buffered of all streams of a connection, in bytes. A dialer gets 64 KiB until its peer id is
+    /// known. 15 MB.
     pub max_connection_data: u32,
     /// What is buffered of what was written and not acknowledged yet, of all streams of a connection, in
     /// bytes: writes wait at that. 10 MB.
@@ -39,7 +40,8 @@ pub struct Config {
     /// How long a stream may be open without saying which session it belongs to, before it is reset. 10 s.
     pub stream_prefix_timeout: Duration,
     /// Streams of a connection that may be in that state at once. A further one is reset, if it does not
-    /// come with its prefix at once, as streams do. 128.
+    /// come with its prefix at once. A packet that overtakes others opens every stream before its own, so less
+    /// than `max_concurrent_streams` may reset streams whose data is on its way. 256.
     pub max_streams_awaiting_prefix: usize,
 
     /// Handshakes under way at once on all listeners together; a further one is refused. From half of it
@@ -83,7 +85,7 @@ impl Config {
             max_connection_data: 15_000_000,
             max_send_data: 10_000_000,
             stream_prefix_timeout: Duration::from_secs(10),
-            max_streams_awaiting_prefix: 128,
+            max_streams_awaiting_prefix: 256,
             max_pending_sessions: 512,
             max_pending_sessions_per_address: 64,
             max_header_bytes: 16 << 10,
@@ -103,6 +105,7 @@ impl Config {
             awaiting_prefix: self.max_streams_awaiting_prefix,
             header_bytes: self.max_header_bytes,
             capsule_bytes: self.max_capsule_bytes,
+            connection_data: self.max_connection_data,
         }
     }
 }
@@ -114,4 +117,6 @@ pub(crate) struct Limits {
     pub(crate) awaiting_prefix: usize,
     pub(crate) header_bytes: usize,
     pub(crate) capsule_bytes: usize,
+    /// From when the peer is known on.
+    pub(crate) connection_data: u32,
 }

@@ -33,8 +33,17 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
 }
 
-/// What both sides run QUIC with.
-pub(crate) fn quic(config: &Config) -> Result<Arc<TransportConfig>, Error> {
+/// What a listener buffers of a connection whose peer it does not know yet: SETTINGS, a CONNECT and three Noise
+/// messages fit many times.
+pub(crate) const DATA_BEFORE_NOISE: u32 = 64 << 10;
+
+/// What an [`Incoming`](quinn::Incoming) that was not looked at yet may hold, and all of an endpoint's: a
+/// ClientHello, twice over.
+const INCOMING_BUFFER: u64 = 16 << 10;
+const INCOMING_BUFFERS: u64 = 4 << 20;
+
+/// What both sides run QUIC with; `connection_data` is what is buffered of all streams of a connection.
+pub(crate) fn quic(config: &Config, connection_data: u32) -> Result<Arc<TransportConfig>, Error> {
     let idle = IdleTimeout::try_from(config.max_idle_timeout).map_err(|e| Error::Tls(e.into()))?;
     let mut transport = TransportConfig::default();
     transport
@@ -42,7 +51,7 @@ pub(crate) fn quic(config: &Config) -> Result<Arc<TransportConfig>, Error> {
         .max_concurrent_uni_streams(MAX_UNI_STREAMS.into())
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
         .stream_receive_window(config.max_stream_data.into())
-        .receive_window(config.max_connection_data.into())
+        .receive_window(connection_data.into())
         .send_window(config.max_send_data.into())
         .keep_alive_interval(
             Some(config.keep_alive_interval).filter(|every| *every > Duration::ZERO),
@@ -70,7 +79,12 @@ pub(crate) fn server(
     let crypto = QuicServerConfig::try_from(tls).map_err(tls_error)?;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     // libp2p's muxers would have to tell of a new address, and who listens to that does not exist.
-    server.transport_config(Arc::clone(transport)).migration(false).max_incoming(max_incoming);
+    server
+        .transport_config(Arc::clone(transport))
+        .migration(false)
+        .max_incoming(max_incoming)
+        .incoming_buffer_size(INCOMING_BUFFER)
+        .incoming_buffer_size_total(INCOMING_BUFFERS);
     Ok(server)
 }
 

@@ -58,7 +58,7 @@ impl Transport {
         Ok(Self {
             setup,
             provider: tls::provider(),
-            quic: tls::quic(&config)?,
+            quic: tls::quic(&config, config.max_connection_data)?,
             certificates: None,
             pending: Pending::new(
                 config.max_pending_sessions,
@@ -85,7 +85,9 @@ impl Transport {
     fn listen(&mut self, id: ListenerId, local: SocketAddr) -> Result<Listener, Error> {
         let certificates = self.certificates()?;
         let places = self.config.max_pending_sessions;
-        let server = tls::server(&self.provider, &certificates, &self.quic, places)?;
+        let data = tls::DATA_BEFORE_NOISE.min(self.config.max_connection_data);
+        let quic = tls::quic(&self.config, data)?;
+        let server = tls::server(&self.provider, &certificates, &quic, places)?;
         let socket = bind(local)?;
         let endpoint =
             quinn::Endpoint::new(tls::endpoint(), Some(server), socket, Arc::new(TokioRuntime))?;

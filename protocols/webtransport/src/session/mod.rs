@@ -66,6 +66,8 @@ pub(crate) async fn accept(
     let (mut driver, mut inputs) = Driver::start(&quic, setup.limits).await?;
     let handshake = server::handshake(&mut inputs.arrivals, noise, setup.limits);
     let established = driver.run_beside(handshake).await?;
+    // Until here a stranger could fill it.
+    quic.set_receive_window(setup.limits.connection_data.into());
     Ok(assemble(quic, driver, inputs.arrivals, established, setup.limits))
 }
 
