@@ -56,7 +56,7 @@ full: test check-nodes ## the rest: foreign peers and clients, a browser; builds
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
 	SOAK_MINUTES=30 $(CARGO) test $(LOCKED) -p perf-node --test soak -- --nocapture
 
-fuzz: ## each decoder that is ours, for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
+fuzz: ## the decoders under fuzz/, each for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
 	scripts/fuzz
 
 check: fmt clippy doc ## format, lints, documentation
