@@ -97,9 +97,16 @@ pub fn cells<'d>(implementations: &[&'d Implementation]) -> Result<Vec<Cell<'d>>
 pub fn builds<'a, 'd: 'a>(
     cells: impl IntoIterator<Item = &'a Cell<'d>>,
 ) -> Vec<&'d Implementation> {
-    let mut builds: Vec<&Implementation> = Vec::new();
     let possible = cells.into_iter().filter(|cell| cell.unsupported().is_none());
-    for side in possible.flat_map(|cell| [cell.dialer, cell.listener]) {
+    each_build(possible.flat_map(|cell| [cell.dialer, cell.listener]))
+}
+
+/// `sides` in their order, each build once.
+pub(crate) fn each_build<'d>(
+    sides: impl IntoIterator<Item = &'d Implementation>,
+) -> Vec<&'d Implementation> {
+    let mut builds: Vec<&Implementation> = Vec::new();
+    for side in sides {
         if !builds.iter().any(|known| known.build_name() == side.build_name()) {
             builds.push(side);
         }

@@ -16,6 +16,7 @@ use super::{CheckOptions, Error, StackWords, SubjectName};
 use crate::definitions::{Definitions, Implementation, root_of};
 use crate::engine::{Availability, DockerEngine, Engine, ProcessEngine};
 use crate::lock::RunLock;
+use crate::matrix;
 use crate::options::EngineName;
 use crate::suggestion;
 
@@ -149,14 +150,8 @@ async fn container(
 
 /// What is built of an implementation for the stacks that it is held against.
 fn builds(implementation: &Implementation) -> Vec<&Implementation> {
-    let mut builds: Vec<&Implementation> = Vec::new();
-    for stack in stacks(implementation) {
-        let build = implementation.over(stack.transport);
-        if !builds.iter().any(|known| known.build_name() == build.build_name()) {
-            builds.push(build);
-        }
-    }
-    builds
+    let stacks = stacks(implementation).into_iter();
+    matrix::each_build(stacks.map(|stack| implementation.over(stack.transport)))
 }
 
 /// Builds an implementation where it has to be.
