@@ -117,13 +117,13 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct StackFlags {
-    /// tcp, quic-v1 or webtransport [default: what the address says, else tcp]
+    /// tcp, ws, quic-v1 or webtransport [default: what the address says, else tcp]
     #[arg(long, value_name = "NAME")]
     transport: Option<String>,
-    /// noise or tls, with tcp [default: noise]
+    /// noise or tls, with tcp and ws [default: noise]
     #[arg(long, value_name = "NAME")]
     secure_channel: Option<String>,
-    /// yamux or mplex, with tcp [default: yamux]
+    /// yamux or mplex, with tcp and ws [default: yamux]
     #[arg(long, value_name = "NAME")]
     muxer: Option<String>,
     /// stock: rust-libp2p as shipped [default: stock]

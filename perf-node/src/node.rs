@@ -238,10 +238,10 @@ async fn settle(swarm: &mut Swarm<NodeBehaviour>) -> Result<Option<String>, Stri
     Ok(agent)
 }
 
-/// libp2p's TCP listeners set SO_REUSEPORT: a second node would share the port of a first, and take
-/// some of its dialers.
+/// libp2p's TCP listeners, ws's among them, set SO_REUSEPORT: a second node would share the port of a
+/// first, and take some of its dialers.
 fn check_port_is_free(config: &Config) -> io::Result<()> {
-    if config.port == 0 || config.stack.transport != Transport::Tcp {
+    if config.port == 0 || !config.stack.transport.is_layered() {
         return Ok(());
     }
     let ip = match config.ip {

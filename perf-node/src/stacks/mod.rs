@@ -3,10 +3,12 @@
 //! One file a family. Profile `stock` is rust-libp2p as shipped: what its `SwarmBuilder` makes of
 //! default options, and nothing of ours in the path of the bytes.
 
+mod layered;
 mod quic;
 mod tcp;
 mod timed;
 mod webtransport;
+mod ws;
 
 use std::net::IpAddr;
 
@@ -39,9 +41,8 @@ pub fn supported(stack: &Stack) -> Result<(), String> {
         return Err(format!("profile {} is not built yet; stock is", stack.profile));
     }
     match stack.transport {
-        Transport::Tcp | Transport::QuicV1 | Transport::Webtransport => Ok(()),
+        Transport::Tcp | Transport::Ws | Transport::QuicV1 | Transport::Webtransport => Ok(()),
         Transport::WebrtcDirect => Err("webrtc-direct is broken in rust-libp2p 0.56".to_owned()),
-        Transport::Ws => Err("ws is not built yet; tcp, quic-v1 and webtransport are".to_owned()),
         _ => Err(format!("{} is a baseline that is not built yet", stack.transport)),
     }
 }
@@ -53,7 +54,8 @@ pub fn transport(stack: &Stack, keypair: &Keypair) -> Result<(BoxedTransport, Ma
     let transport = match stack.transport {
         Transport::QuicV1 => quic::transport(keypair, &marks),
         Transport::Webtransport => webtransport::transport(keypair, &marks)?,
-        _ => tcp::transport(stack, keypair, &marks)?,
+        Transport::Ws => layered::transport(ws::transport(), stack, keypair, &marks)?,
+        _ => layered::transport(tcp::transport(), stack, keypair, &marks)?,
     };
     Ok((transport, marks))
 }
@@ -66,6 +68,7 @@ pub fn listen_address(stack: &Stack, ip: IpAddr, port: u16) -> Multiaddr {
         Transport::Webtransport => {
             address.with(Protocol::Udp(port)).with(Protocol::QuicV1).with(Protocol::WebTransport)
         }
+        Transport::Ws => address.with(Protocol::Tcp(port)).with(Protocol::Ws("/".into())),
         _ => address.with(Protocol::Tcp(port)),
     }
 }

@@ -30,7 +30,8 @@ struct Moments {
 /// upgrade counts towards it. What a lazy negotiation puts off is in no phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Until the transport was connected; for QUIC the whole handshake.
+    /// Until the transport was connected: for ws with its opening handshake (RFC 6455), for QUIC the
+    /// whole handshake.
     pub dial: Option<Duration>,
     /// Until the secure channel stood.
     pub security: Option<Duration>,

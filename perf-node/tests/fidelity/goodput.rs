@@ -86,7 +86,7 @@ impl Transfer<'_> {
     }
 
     fn expected(&self) -> f64 {
-        self.reference * framing::share(&self.stack) / framing::TCP
+        self.reference * framing::share(&self.stack, self.direction) / framing::TCP
     }
 
     /// Within the tolerance; or slower, where datagrams found QUIC's receive buffer full: congestion control then
@@ -99,7 +99,8 @@ impl Transfer<'_> {
             let off = measured.goodput / self.expected() - 1.0;
             let told = self.told(&measured, off);
             println!("{told}");
-            measured.wire.check(&self.stack).map_err(|wrong| format!("{told}\n  {wrong}"))?;
+            let counted = measured.wire.check(&self.stack, self.direction);
+            counted.map_err(|wrong| format!("{told}\n  {wrong}"))?;
             if off > TOLERANCE {
                 return Err(told);
             }
@@ -166,7 +167,7 @@ impl Transfer<'_> {
             off * 100.0,
             mbit.join(", "),
             measured.wire.ratio(),
-            wire::by_formula(stack),
+            wire::by_formula(stack, *direction),
             measured.lost,
             measured.overflowed,
         )

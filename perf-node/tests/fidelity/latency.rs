@@ -10,8 +10,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use harness_sdk::Stack;
 use harness_sdk::stats::box_plot;
-use harness_sdk::{Stack, Transport};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
@@ -84,7 +84,7 @@ async fn judge(
     [tcp, udp]: [RoundTrip; 2],
     undelayed: Medians,
 ) -> Result<(), String> {
-    let round_trip = if stack.transport == Transport::Tcp { tcp } else { udp };
+    let round_trip = if stack.transport.is_layered() { tcp } else { udp };
     let mut seen = Vec::new();
     for _ in 0..ATTEMPTS {
         let delayed = measure(stack, case).await;
@@ -115,9 +115,9 @@ async fn judge(
 async fn measure(stack: &Stack, case: Case) -> Medians {
     let listener = Listening::start(stack, &[]).await;
     let (address, target) = parse(&listener.address);
-    let relay = match stack.transport {
-        Transport::Tcp => Relay::tcp(target, case.delay),
-        _ => Relay::udp(target, case.delay, Loss::NONE),
+    let relay = match stack.transport.is_layered() {
+        true => Relay::tcp(target, case.delay),
+        false => Relay::udp(target, case.delay, Loss::NONE),
     };
     let sections = [case.uploads, 0, case.latencies];
     let through = with_port(&address, relay.addr.port()).to_string();

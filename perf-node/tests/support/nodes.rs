@@ -2,18 +2,22 @@
 
 use std::future::Future;
 
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use harness_sdk::{Profile, Role, Stack};
 
 use super::{Launch, Process};
 
-/// The six stacks.
-pub(crate) fn stacks() -> [Stack; 6] {
+/// Every stack of libp2p that the node speaks.
+pub(crate) fn stacks() -> [Stack; 10] {
     [
         "tcp noise yamux",
         "tcp noise mplex",
         "tcp tls yamux",
         "tcp tls mplex",
+        "ws noise yamux",
+        "ws noise mplex",
+        "ws tls yamux",
+        "ws tls mplex",
         "quic-v1",
         "webtransport",
     ]
@@ -31,9 +35,12 @@ pub(crate) fn stack(name: &str) -> Stack {
     }
 }
 
-/// Runs `test` on the six stacks at once.
+/// Stacks that are tested at once: with more their processes starve one another where two cores are shared.
+const AT_ONCE: usize = 6;
+
+/// Runs `test` on every stack, several at once.
 pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
-    join_all(stacks().map(test)).await;
+    stream::iter(stacks()).for_each_concurrent(AT_ONCE, test).await;
 }
 
 /// The node, told nothing.
