@@ -9,10 +9,12 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings, Variable};
-use harness_sdk::{Class, Failure, Format, Outcome, Phase, exit};
+use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, exit};
 use libp2p::Multiaddr;
 
 use self::probe::{ProbeFlags, probe};
+use crate::baselines::{self, Cipher, PERF_CIPHER};
+use crate::node::PerfNode;
 use crate::probe::client::Conduct;
 use crate::probe::server::Rule;
 use crate::stacks;
@@ -117,7 +119,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct StackFlags {
-    /// tcp, ws, quic-v1 or webtransport [default: what the address says, else tcp]
+    /// tcp, ws, quic-v1 or webtransport; or a baseline without libp2p: raw-tcp, raw-tls, raw-noise or
+    /// raw-quic [default: what the address says, else tcp]
     #[arg(long, value_name = "NAME")]
     transport: Option<String>,
     /// noise or tls, with tcp and ws [default: noise]
@@ -144,6 +147,10 @@ struct NodeFlags {
     /// A stream that should move and has not for this long is a failure of it [default: 30]
     #[arg(long, value_name = "SECONDS")]
     stall_secs: Option<String>,
+    /// aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls and raw-quic [default: a dialer offers
+    /// aes-128-gcm, a listener accepts them all]
+    #[arg(long, value_name = "NAME")]
+    cipher: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -204,14 +211,17 @@ enum DocumentFormat {
 }
 
 /// Reads the process's arguments and environment, which nothing else does.
+///
+/// `node` takes what they say of variables of its own.
 pub fn invocation(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Settings,
+    node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
     let arguments = Arguments::try_parse_from(arguments).map_err(Refused::Arguments)?;
     match arguments.command {
-        Some(Command::Listen(flags)) => listen(flags, environment),
-        Some(Command::Dial(flags)) => dial(flags, environment),
+        Some(Command::Listen(flags)) => listen(flags, environment, node),
+        Some(Command::Dial(flags)) => dial(flags, environment, node),
         Some(Command::Probe(flags)) => probe(flags, environment),
         None if environment.get(&config::IS_DIALER).is_none() => {
             let told = "no subcommand, and IS_DIALER is not set: nothing says what to do";
@@ -220,9 +230,22 @@ pub fn invocation(
         None => {
             let role = environment.role();
             Config::from_contract(&environment)
+                .and_then(|config| configured(node, &environment, config))
                 .map(Invocation::Contract)
                 .map_err(|invalid| Refused::Setting(role, invalid))
         }
+    }
+}
+
+/// `config`, once `node` has taken what `settings` say beside it.
+fn configured(node: &mut PerfNode, settings: &Settings, config: Config) -> Result<Config, Invalid> {
+    node.configure(settings)?;
+    let transport = config.stack.transport;
+    match node.cipher {
+        Some(cipher) if !Cipher::applies_to(transport) => Err(Invalid::Combination(format!(
+            "PERF_CIPHER: \"{cipher}\" means nothing to {transport}; it is for raw-tls and raw-quic"
+        ))),
+        _ => Ok(config),
     }
 }
 
@@ -243,20 +266,30 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     exit(&Outcome::from_result(Err(failure)), Format::Yaml)
 }
 
-fn listen(flags: ListenFlags, environment: Settings) -> Result<Invocation, Refused> {
+fn listen(
+    flags: ListenFlags,
+    environment: Settings,
+    node: &mut PerfNode,
+) -> Result<Invocation, Refused> {
     let settings = with_node(environment, &flags.node)
         .with_flag(&config::LISTENER_IP, flags.ip)
         .with_flag(&config::PERF_LISTENER_PORT, flags.port);
-    let config = Config::by_hand(Role::Listener, settings)
+    let config = Config::by_hand(Role::Listener, settings.clone())
+        .and_then(|config| configured(node, &settings, config))
         .map_err(|invalid| Refused::Setting(Some(Role::Listener), invalid))?;
     Ok(Invocation::Listen(Config { one_off: flags.one_off, ..config }))
 }
 
-fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> {
+fn dial(
+    flags: DialFlags,
+    environment: Settings,
+    node: &mut PerfNode,
+) -> Result<Invocation, Refused> {
     let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
-    let NodeFlags { stack, identity, stall_secs } = flags.node;
-    let transport = transport(&flags.address, stack.transport.as_deref()).map_err(refused)?;
-    let node = NodeFlags { stack: StackFlags { transport, ..stack }, identity, stall_secs };
+    let transport = transport(&flags.address, flags.node.stack.transport.as_deref());
+    let transport = transport.map_err(refused)?;
+    let stack = StackFlags { transport, ..flags.node.stack };
+    let flagged = NodeFlags { stack, ..flags.node };
     let given: [(&Variable, _); 8] = [
         (&config::UPLOAD_BYTES, flags.upload_bytes),
         (&config::DOWNLOAD_BYTES, flags.download_bytes),
@@ -268,10 +301,12 @@ fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> 
         (&config::PERF_TIMEOUT_SECS, flags.timeout_secs),
     ];
     let settings =
-        given.into_iter().fold(with_node(environment, &node), |settings, (variable, value)| {
+        given.into_iter().fold(with_node(environment, &flagged), |settings, (variable, value)| {
             settings.with_flag(variable, value)
         });
-    let config = Config::by_hand(Role::Dialer, settings).map_err(refused)?;
+    let config = Config::by_hand(Role::Dialer, settings.clone())
+        .and_then(|config| configured(node, &settings, config))
+        .map_err(refused)?;
     let format = match flags.format {
         DocumentFormat::Yaml => Format::Yaml,
         DocumentFormat::Json => Format::Json,
@@ -288,6 +323,15 @@ fn transport(address: &str, flag: Option<&str>) -> Result<Option<String>, Invali
         ))
     })?;
     let said = stacks::transport_of(&parsed);
+    if let Some(raw) = flag.and_then(|flag| flag.parse().ok()).filter(|t| baselines::is_raw(*t)) {
+        return match baselines::suits(raw, &parsed) {
+            true => Ok(Some(raw.as_str().to_owned())),
+            false => Err(Invalid::Combination(format!(
+                "--transport: \"{raw}\" does not dial {address}; its addresses look like {}",
+                baselines::example(raw)
+            ))),
+        };
+    }
     match (said, flag) {
         (Some(said), Some(flag)) if flag != said.as_str() => Err(Invalid::Combination(format!(
             "--transport: \"{flag}\" is not what {address} says, which is {said}; leave it out"
@@ -295,7 +339,8 @@ fn transport(address: &str, flag: Option<&str>) -> Result<Option<String>, Invali
         (Some(said), _) => Ok(Some(said.as_str().to_owned())),
         (None, Some(flag)) => Ok(Some(flag.to_owned())),
         (None, None) => Err(Invalid::Combination(format!(
-            "{address} does not say which transport to dial with; give --transport"
+            "{address} does not say which transport to dial with; give --transport (a listener \
+             prints it on stderr)"
         ))),
     }
 }
@@ -313,6 +358,7 @@ fn with_node(settings: Settings, flags: &NodeFlags) -> Settings {
     with_stack(settings, &flags.stack)
         .with_flag(&config::PERF_IDENTITY, flags.identity.clone())
         .with_flag(&config::PERF_STALL_SECS, flags.stall_secs.clone())
+        .with_flag(&PERF_CIPHER, flags.cipher.clone())
 }
 
 #[cfg(test)]
@@ -326,7 +372,8 @@ mod tests {
             let found = environment.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        invocation(line.split(' ').map(OsString::from), Settings::from_lookup(lookup))
+        let node = &mut PerfNode::default();
+        invocation(line.split(' ').map(OsString::from), Settings::from_lookup(lookup), node)
     }
 
     const TCP: &str = "/ip4/127.0.0.1/tcp/1";
@@ -372,6 +419,51 @@ mod tests {
             panic!("accepted")
         };
         assert!(invalid.to_string().contains("which is quic-v1"), "{invalid}");
+    }
+
+    #[test]
+    fn a_baseline_is_dialed_where_its_name_is_given_and_the_address_is_one_of_its_own() {
+        for (address, transport) in [
+            (TCP, "raw-tcp"),
+            ("/dns4/host/tcp/1/tls", "raw-tls"),
+            ("/ip4/127.0.0.1/tcp/1/noise", "raw-noise"),
+            ("/ip4/127.0.0.1/udp/1/quic", "raw-quic"),
+        ] {
+            let dial = |flags: &str| parse(&format!("perf-node dial {address}{flags}"), &[]);
+            let Ok(Invocation::Dial { config, .. }) = dial(&format!(" --transport {transport}"))
+            else {
+                panic!("{address}")
+            };
+            assert_eq!(config.stack.to_string(), transport);
+            assert!(dial("").is_err() || transport == "raw-tcp", "{address}");
+        }
+        let Err(Refused::Setting(_, invalid)) =
+            parse(&format!("perf-node dial {QUIC} --transport raw-quic"), &[])
+        else {
+            panic!("accepted")
+        };
+        assert!(invalid.to_string().ends_with("/ip4/192.0.2.7/udp/4001/quic"), "{invalid}");
+    }
+
+    #[test]
+    fn a_cipher_is_for_what_can_choose_one() {
+        let mut node = PerfNode::default();
+        let mut listen = |line: &str| {
+            let words = line.split(' ').map(OsString::from);
+            invocation(words, Settings::default(), &mut node).map(|_| node.cipher)
+        };
+        let chosen = listen("perf-node listen --transport raw-tls --cipher aes-256-gcm").unwrap();
+        assert_eq!(chosen, Some(Cipher::Aes256Gcm));
+        for (flags, named) in [
+            ("--transport raw-tls --cipher rot13", "--cipher: \"rot13\" is not accepted"),
+            ("--transport raw-noise --cipher aes-128-gcm", "means nothing to raw-noise"),
+        ] {
+            let Err(Refused::Setting(_, invalid)) = listen(&format!("perf-node listen {flags}"))
+            else {
+                panic!("accepted {flags}")
+            };
+            assert!(invalid.to_string().contains(named), "{invalid}");
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use futures::StreamExt;
 use harness_sdk::{BoxError, Class, Connection, Details, Failure, Meter, Phase, chain};
 use libp2p::swarm::{Stream, Swarm, SwarmEvent};
-use perf_protocol::ReadBuffer;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::buffers::Buffers;
 use crate::swarm::{NodeBehaviour, OpenError, Streams};
 
 /// A connection with the stack asked for, and nothing else.
@@ -18,8 +18,7 @@ pub struct PerfConnection {
     details: Details,
     /// Why the connection ended, once it has.
     ended: Arc<OnceLock<String>>,
-    /// One buffer, made once: requests follow one another, and one that overlaps makes its own.
-    buffer: Mutex<ReadBuffer>,
+    buffers: Buffers,
     hang_up: oneshot::Sender<()>,
     driver: JoinHandle<()>,
 }
@@ -30,7 +29,7 @@ impl PerfConnection {
         let ended = Arc::new(OnceLock::new());
         let (hang_up, hung_up) = oneshot::channel();
         let driver = tokio::spawn(drive(swarm, Arc::clone(&ended), hung_up));
-        Self { streams, details, ended, buffer: Mutex::default(), hang_up, driver }
+        Self { streams, details, ended, buffers: Buffers::default(), hang_up, driver }
     }
 
     /// A stream on which perf is agreed on.
@@ -57,15 +56,10 @@ impl PerfConnection {
     ) -> Result<(), BoxError> {
         let mut stream = self.streams.open().await.map_err(|error| self.explain(phase, error))?;
         let counts = Counts(meter);
-        let result = match self.buffer.try_lock() {
-            Ok(mut buffer) => {
-                perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await
-            }
-            Err(_) => {
-                let mut buffer = ReadBuffer::default();
-                perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await
-            }
-        };
+        let mut buffer = self.buffers.take();
+        let result =
+            perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await;
+        self.buffers.keep(buffer);
         result.map_err(|error| match self.ended.get() {
             Some(cause) => format!("{}; the connection ended: {cause}", chain(&error)).into(),
             None => BoxError::from(error),

@@ -1,23 +1,19 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{Swarm, SwarmEvent};
-use perf_protocol::ReadBuffer;
 
+use crate::buffers::Buffers;
 use crate::connection::Counts;
 use crate::swarm::{Answer, NodeBehaviour};
-
-/// Buffers kept for the next stream: a one-byte exchange must not wait for one to be made. Those of
-/// more streams at once are freed after use.
-const KEPT_BUFFERS: usize = 4;
 
 /// A listener whose transport has reported its address.
 pub struct PerfListener {
@@ -31,26 +27,28 @@ pub struct PerfListener {
 
 /// Answers streams by the protocol; one on which no byte moves for `stall` is reset.
 pub(crate) fn answer(stall: Duration) -> Answer {
-    let kept: Arc<Mutex<Vec<ReadBuffer>>> = Arc::default();
-    Answer::new(move |mut stream| {
-        let kept = Arc::clone(&kept);
-        async move {
-            let unused = kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut buffer = unused.unwrap_or_default();
-            let meter = Meter::start();
-            let counts = Counts(&meter);
-            let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
-            match stall::guard(&meter, stall, serving).await {
-                Ok(Ok(served)) => tracing::debug!("{served:?}"),
-                Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
-                Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
-            }
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < KEPT_BUFFERS {
-                kept.push(buffer);
-            }
-        }
+    let buffers = Buffers::default();
+    Answer::new(move |stream| {
+        let buffers = buffers.clone();
+        async move { serve_stream(stream, stall, &buffers).await }
     })
+}
+
+/// Answers one stream by the protocol, unless no byte moves for `stall`.
+pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buffer = buffers.take();
+    let meter = Meter::start();
+    let counts = Counts(&meter);
+    let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
+    match stall::guard(&meter, stall, serving).await {
+        Ok(Ok(served)) => tracing::debug!("{served:?}"),
+        Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
+        Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
+    }
+    buffers.keep(buffer);
 }
 
 impl Listener for PerfListener {

@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use harness_sdk::{Config, Format, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
+use harness_sdk::{
+    Config, Format, Node, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics,
+};
 use perf_node::cli::{self, Invocation, Refused};
 use perf_node::{PerfNode, by_hand, probe, runtime};
 
 fn main() -> ExitCode {
     panics::remember();
-    let node = PerfNode { environment: runtime::ENVIRONMENT };
-    match cli::invocation(std::env::args_os(), Settings::from_env()) {
+    let mut node = PerfNode { environment: runtime::ENVIRONMENT, ..PerfNode::default() };
+    let settings = Settings::from_env().with_variables(node.variables());
+    match cli::invocation(std::env::args_os(), settings, &mut node) {
         Ok(invocation) => run(node, invocation),
         Err(Refused::Arguments(error)) => cli::explain(&error),
         Err(Refused::Setting(role, invalid)) => {
@@ -37,7 +40,9 @@ async fn perform(node: Arc<PerfNode>, invocation: Invocation) -> Outcome {
         Invocation::Dial { config, address, .. } => dial_by_hand(node, config, address).await,
         Invocation::Listen(config) => {
             let Config { stack, .. } = config;
-            listen_by_hand(node, config, move |address| by_hand::dial_hint(&stack, address)).await
+            let cipher = node.cipher;
+            let hint = move |address: &str| by_hand::dial_hint(&stack, cipher, address);
+            listen_by_hand(node, config, hint).await
         }
         Invocation::ProbeServer { config, address, rules, stall } => {
             probe::server::run(config, address, rules, stall).await

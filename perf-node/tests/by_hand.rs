@@ -7,11 +7,13 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures::future::join_all;
-use harness_sdk::{Class, Document, Stack, route};
+use harness_sdk::{Class, Document, Stack, Transport, route};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use nix::sys::signal::Signal;
-use support::{Listening, NONE, dial, each_stack, node, stack, stacks};
+use support::{
+    Listening, NONE, dial, each_libp2p_stack, each_stack, node, raw_stacks, stack, stacks,
+};
 
 /// Enough to cross every buffer's first fill, and quick.
 const SIZES: [&str; 10] = [
@@ -34,10 +36,16 @@ fn assert_stack(document: &Document, stack: &Stack) {
     let told = document.node.as_ref().unwrap();
     assert_eq!(told.stack.as_ref().unwrap().stack, *stack);
     let phases: Vec<_> = told.phases_ms.connection.keys().map(String::as_str).collect();
-    match stack.secure_channel {
-        Some(_) => assert_eq!(phases, ["dial", "muxer", "security"]),
-        None => assert_eq!(phases, ["handshake"]),
-    }
+    let expected: &[&str] = match stack.transport {
+        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
+        Transport::RawTcp => &["dial"],
+        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
+        _ => &["handshake"],
+    };
+    assert_eq!(phases, expected);
+    let (opening, exchange) = (told.phases_ms.stream_open, told.phases_ms.exchange);
+    assert!(opening.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
+    assert!(exchange.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
 }
 
 #[tokio::test]
@@ -71,7 +79,7 @@ async fn listen_says_what_to_type_on_the_other_machine() {
 
 #[tokio::test]
 async fn on_0_0_0_0_one_dialable_address_a_line_is_printed_for_each_of_the_machines() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1")] {
+    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-tls"), stack("raw-quic")] {
         let ips = route::usable_ips(Ipv4Addr::UNSPECIFIED.into());
         assert!(ips.contains(&Ipv4Addr::LOCALHOST.into()), "{ips:?}");
         let mut process = node().args(["listen", "--transport", stack.transport.as_str()]).spawn();
@@ -194,7 +202,8 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
 
 #[tokio::test]
 async fn names_are_resolved() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1")] {
+    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-noise"), stack("raw-quic")]
+    {
         let listening = Listening::start(&stack, &[]).await;
         let named = |name| listening.address.replace("ip4/127.0.0.1", name);
         let run = |name| dial(&stack, &named(name)).measuring([1, 1, 1], 1000).run();
@@ -208,7 +217,7 @@ async fn names_are_resolved() {
 
 #[tokio::test]
 async fn another_peer_than_the_address_says_is_refused() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         let (place, id) = listening.address.rsplit_once('/').unwrap();
         let wrong = format!("{place}/{}", PeerId::random());
@@ -241,7 +250,7 @@ async fn an_identity_is_kept_in_its_file() {
 
 #[tokio::test]
 async fn a_signal_ends_a_listener_within_a_second_whatever_it_does() {
-    let cases = stacks().into_iter().flat_map(|stack| {
+    let cases = stacks().into_iter().chain(raw_stacks()).flat_map(|stack| {
         [Signal::SIGTERM, Signal::SIGINT].into_iter().map(move |signal| (stack, signal))
     });
     join_all(cases.map(async |(stack, signal)| {

@@ -43,7 +43,7 @@ pub fn supported(stack: &Stack) -> Result<(), String> {
     match stack.transport {
         Transport::Tcp | Transport::Ws | Transport::QuicV1 | Transport::Webtransport => Ok(()),
         Transport::WebrtcDirect => Err("webrtc-direct is broken in rust-libp2p 0.56".to_owned()),
-        _ => Err(format!("{} is a baseline that is not built yet", stack.transport)),
+        _ => Err(format!("{} is not a stack of libp2p", stack.transport)),
     }
 }
 
@@ -84,6 +84,9 @@ pub fn transport_of(address: &Multiaddr) -> Option<Transport> {
         Some(Transport::QuicV1)
     } else if has(|p| matches!(p, Protocol::Ws(_) | Protocol::Wss(_))) {
         Some(Transport::Ws)
+    } else if has(|p| matches!(p, Protocol::Tls | Protocol::Noise)) {
+        // A baseline's, or one of a transport that is none of ours.
+        None
     } else if has(|p| matches!(p, Protocol::Tcp(_))) {
         Some(Transport::Tcp)
     } else {
@@ -103,6 +106,7 @@ mod tests {
             ("/ip6/::1/udp/1/quic-v1", Some(Transport::QuicV1)),
             ("/ip4/1.2.3.4/udp/1/quic-v1/webtransport", Some(Transport::Webtransport)),
             ("/ip4/1.2.3.4/udp/1/webrtc-direct", Some(Transport::WebrtcDirect)),
+            ("/ip4/1.2.3.4/tcp/1/tls", None),
             ("/ip4/1.2.3.4/udp/1", None),
         ];
         for (address, transport) in cases {

@@ -93,7 +93,7 @@ async fn an_unsupported_stack_is_nobodys_fault() {
     let stacks = [
         ("webrtc-direct", "", "", "stock"),
         ("https", "null", "null", "stock"),
-        ("raw-tcp", "null", "null", "stock"),
+        ("raw-tcp", "null", "null", "tuned"),
         ("tcp", "noise", "yamux", "tuned"),
         ("ws", "noise", "yamux", "tuned"),
         ("quic-v1", "null", "null", "tuned"),

@@ -35,11 +35,22 @@ pub(crate) fn stack(name: &str) -> Stack {
     }
 }
 
+/// The baselines without libp2p.
+pub(crate) fn raw_stacks() -> [Stack; 4] {
+    ["raw-tcp", "raw-tls", "raw-noise", "raw-quic"].map(stack)
+}
+
 /// Stacks that are tested at once: with more their processes starve one another where two cores are shared.
 const AT_ONCE: usize = 6;
 
 /// Runs `test` on every stack, several at once.
 pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
+    let all = stacks().into_iter().chain(raw_stacks());
+    stream::iter(all).for_each_concurrent(AT_ONCE, test).await;
+}
+
+/// Runs `test` on every stack of libp2p, several at once.
+pub(crate) async fn each_libp2p_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
     stream::iter(stacks()).for_each_concurrent(AT_ONCE, test).await;
 }
 
@@ -79,8 +90,9 @@ pub(crate) fn keys(stack: &Stack) -> (String, String) {
 
 /// `perf-node dial`.
 pub(crate) fn dial(stack: &Stack, address: &str) -> Launch {
+    let raw = raw_stacks().contains(stack).then(|| ["--transport", stack.transport.as_str()]);
     let flags = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
-    node().args(["dial", address]).args(flags)
+    node().args(["dial", address]).args(raw.into_iter().flatten()).args(flags)
 }
 
 /// `perf-node probe server`.
