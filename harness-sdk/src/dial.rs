@@ -8,12 +8,14 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::coordination::{Meeting, Store};
+use crate::cost::{Cost, Costed};
 use crate::failure::{Class, Failure, Phase};
 use crate::life_cycle::{Outcome, catch_signals, check_stack, contain};
 use crate::node::{Connection, Details, Node};
 use crate::plan::{self, Measurements};
 use crate::report::Report;
 use crate::signals::{Signals, Stop};
+use crate::transport_info::TransportInfo;
 
 /// For one attempt to connect, negotiation included.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
@@ -50,6 +52,8 @@ pub(crate) async fn dial<N: Node>(
         version: report_node.version(),
         stack: Some(stack),
         details: run.details.clone(),
+        transport: run.transport,
+        cost: run.cost.clone(),
     };
     Outcome { document: Some(report.document(&run.measurements, failure.as_ref())), failure }
 }
@@ -60,6 +64,8 @@ struct Run {
     details: Details,
     measurements: Measurements,
     phase: Option<Phase>,
+    transport: Option<TransportInfo>,
+    cost: Cost,
 }
 
 impl Run {
@@ -116,7 +122,9 @@ async fn measure<N: Node>(
         }
     };
     run.details = connection.details();
+    let connection = Costed::new(connection, &run.cost);
     let result = plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await;
+    run.transport = connection.transport();
     let _ = timeout(FAREWELL, connection.close()).await;
     result
 }

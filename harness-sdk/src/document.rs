@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::failure::{Class, Phase};
 use crate::stack::Stack;
 use crate::stats::{BoxPlot, box_plot};
+use crate::transport_info::TransportInfo;
 
 /// One YAML document (contract, "stdout").
 ///
@@ -92,14 +93,32 @@ pub struct NodeInfo {
     pub latency_percentiles_ms: Option<LatencyPercentiles>,
     /// User and system time of this process so far.
     pub cpu_seconds: f64,
+    /// What moving payload costs this side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_per_gb: Option<CpuPerGb>,
     /// Largest resident set of this process so far.
     pub peak_rss_bytes: u64,
+    /// What the transport did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<TransportInfo>,
     /// Who timed and counted, where that was a foreign tool and not the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
     /// What else the node tells.
     #[serde(default, flatten)]
     pub extra: BTreeMap<String, String>,
+}
+
+/// CPU time of this process while uploads, or downloads, were under way, over their payload in GB of 10⁹
+/// bytes; `None` where none moved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CpuPerGb {
+    /// Seconds per GB uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<f64>,
+    /// Seconds per GB downloaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<f64>,
 }
 
 /// The stack of a run.
@@ -261,7 +280,15 @@ impl NodeInfo {
             line(out, "  ", "latency_percentiles_ms", &mapping(entries));
         }
         line(out, "  ", "cpu_seconds", &significant(self.cpu_seconds));
+        if let Some(CpuPerGb { upload, download }) = self.cpu_seconds_per_gb {
+            let entries = [("upload", upload), ("download", download)];
+            let entries = entries.into_iter().filter_map(|(name, s)| Some((name, significant(s?))));
+            line(out, "  ", "cpu_seconds_per_gb", &mapping(entries));
+        }
         line(out, "  ", "peak_rss_bytes", &self.peak_rss_bytes.to_string());
+        if let Some(transport) = self.transport {
+            line(out, "  ", "transport", &transport.to_flow());
+        }
         if let Some(clock) = &self.clock {
             line(out, "  ", "clock", &quoted_if_needed(clock));
         }
@@ -378,6 +405,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::SocketBuffers;
     use crate::stack::{Muxer, Profile, SecureChannel, Transport};
 
     fn example() -> Document {
@@ -414,7 +442,15 @@ mod tests {
                     p99: None,
                 }),
                 cpu_seconds: 12.3,
+                cpu_seconds_per_gb: Some(CpuPerGb { upload: Some(0.41), download: None }),
                 peak_rss_bytes: 31_457_280,
+                transport: Some(TransportInfo {
+                    socket: Some(SocketBuffers {
+                        send_buffer_bytes: 16_384,
+                        receive_buffer_bytes: 131_072,
+                    }),
+                    ..TransportInfo::default()
+                }),
                 clock: Some("iperf 3.12".to_owned()),
                 extra: [("peer_agent".to_owned(), "go: libp2p".to_owned())].into(),
             }),
@@ -462,7 +498,9 @@ node:
   phases_ms: {dial: 0.1, security: 1.2, muxer: 0.3, stream_open: {p50: 0.1, p99: null}, exchange: {p50: 0.1, p99: null}}
   latency_percentiles_ms: {p50: 0.2, p90: 0.3, p95: 0.3, p99: null}
   cpu_seconds: 12.3
+  cpu_seconds_per_gb: {upload: 0.41}
   peak_rss_bytes: 31457280
+  transport: {socket: {send_buffer_bytes: 16384, receive_buffer_bytes: 131072}}
   clock: iperf 3.12
   peer_agent: "go: libp2p"
 failure:

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, Invalid, Settings, Variable};
-use crate::{BoxError, Meter, Stack};
+use crate::{BoxError, Meter, Stack, TransportInfo};
 
 /// An implementation under test: how it listens and how it dials.
 ///
@@ -98,6 +98,12 @@ pub trait Connection: Send + Sync {
     /// What connecting cost and what was negotiated, for the document.
     fn details(&self) -> Details {
         Details::default()
+    }
+
+    /// What the transport did so far, as the kernel or a library counts it: asked once, when everything
+    /// has been measured or something broke. `None`: the node cannot find out.
+    fn transport(&self) -> Option<TransportInfo> {
+        None
     }
 
     /// Tells the peer that this was all. Given little time, and whether it is used or not does not

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use crate::cost::Cost;
 use crate::document::{
-    Document, FailureInfo, LatencyPercentiles, NodeInfo, Partial, PhasePercentiles, Phases,
-    Section, StackInfo, round, rounded,
+    CpuPerGb, Document, FailureInfo, LatencyPercentiles, NodeInfo, Partial, PhasePercentiles,
+    Phases, Section, StackInfo, round, rounded,
 };
 use crate::failure::{Failure, Phase};
 use crate::node::Details;
 use crate::plan::{self, Measurements};
 use crate::stack::Stack;
 use crate::stats::Percentiles;
+use crate::transport_info::TransportInfo;
 use crate::usage::Usage;
 
 /// What a dialer knows of itself when it reports.
@@ -20,6 +22,10 @@ pub(crate) struct Report<'a> {
     pub(crate) version: &'a str,
     pub(crate) stack: Option<Stack>,
     pub(crate) details: Details,
+    /// What the transport did.
+    pub(crate) transport: Option<TransportInfo>,
+    /// What moving payload cost.
+    pub(crate) cost: Cost,
 }
 
 impl Report<'_> {
@@ -81,7 +87,12 @@ impl Report<'_> {
                 p99: at(latency, 0.99),
             }),
             cpu_seconds: round(usage.cpu_seconds),
+            cpu_seconds_per_gb: self.cost.per_gb().map(|CpuPerGb { upload, download }| CpuPerGb {
+                upload: upload.map(round),
+                download: download.map(round),
+            }),
             peak_rss_bytes: usage.peak_rss_bytes,
+            transport: self.transport.map(TransportInfo::rounded),
             clock: self.details.foreign_clock.clone(),
             extra: self.details.extra.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
         }

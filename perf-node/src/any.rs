@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use harness_sdk::{BoxError, Connection, Details, Listener, Meter, Shutdown};
+use harness_sdk::{BoxError, Connection, Details, Listener, Meter, Shutdown, TransportInfo};
 
 use crate::baselines::{
     Bound, ChannelConnection, ChannelListener, Dialed, QuicConnection, QuicListener,
@@ -122,6 +122,14 @@ impl Connection for AnyConnection {
         let environment = self.environment.iter();
         details.extra.extend(environment.map(|(name, value)| (*name, (*value).to_owned())));
         details
+    }
+
+    fn transport(&self) -> Option<TransportInfo> {
+        match &self.kind {
+            Kind::Libp2p(connection) => connection.transport(),
+            Kind::Channel(connection) => connection.transport(),
+            Kind::Quic(connection) => connection.transport(),
+        }
     }
 
     async fn close(self) {

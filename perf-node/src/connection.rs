@@ -3,19 +3,23 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::StreamExt;
-use harness_sdk::{BoxError, Class, Connection, Details, Failure, Meter, Phase, chain};
+use harness_sdk::{
+    BoxError, Class, Connection, Details, Failure, Meter, Phase, TransportInfo, chain,
+};
 use libp2p::swarm::{Stream, Swarm, SwarmEvent};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::buffers::Buffers;
 use crate::swarm::{NodeBehaviour, OpenError, Streams};
+use crate::underneath::Underneath;
 
 /// A connection with the stack asked for, and nothing else.
 #[derive(Debug)]
 pub struct PerfConnection {
     streams: Streams,
     details: Details,
+    underneath: Option<Underneath>,
     /// Why the connection ended, once it has.
     ended: Arc<OnceLock<String>>,
     buffers: Buffers,
@@ -25,11 +29,16 @@ pub struct PerfConnection {
 
 impl PerfConnection {
     /// Drives `swarm`, whose one connection `streams` belongs to, until it ends or is closed.
-    pub(crate) fn drive(swarm: Swarm<NodeBehaviour>, streams: Streams, details: Details) -> Self {
+    pub(crate) fn drive(
+        swarm: Swarm<NodeBehaviour>,
+        streams: Streams,
+        details: Details,
+        underneath: Option<Underneath>,
+    ) -> Self {
         let ended = Arc::new(OnceLock::new());
         let (hang_up, hung_up) = oneshot::channel();
         let driver = tokio::spawn(drive(swarm, Arc::clone(&ended), hung_up));
-        Self { streams, details, ended, buffers: Buffers::default(), hang_up, driver }
+        Self { streams, details, underneath, ended, buffers: Buffers::default(), hang_up, driver }
     }
 
     /// A stream on which perf is agreed on.
@@ -97,7 +106,13 @@ impl Connection for PerfConnection {
         self.details.clone()
     }
 
+    fn transport(&self) -> Option<TransportInfo> {
+        self.underneath.as_ref().map(Underneath::info)
+    }
+
     async fn close(self) {
+        // First: it keeps the socket open.
+        drop(self.underneath);
         drop(self.streams);
         let _ = self.hang_up.send(());
         let _ = self.driver.await;

@@ -20,10 +20,13 @@ mod identity;
 mod listener;
 mod node;
 pub mod probe;
+mod quic_info;
 mod resolve;
 pub mod runtime;
 pub mod stacks;
 pub mod swarm;
+mod tcp_info;
+mod underneath;
 
 pub use any::{AnyConnection, AnyListener};
 pub use connection::PerfConnection;

@@ -165,7 +165,7 @@ async fn connect(
         extra: peer_agent.map(|agent| ("peer_agent", agent)).into_iter().collect(),
         ..Details::default()
     };
-    Ok(PerfConnection::drive(swarm, streams, details))
+    Ok(PerfConnection::drive(swarm, streams, details, marks.take_underneath()))
 }
 
 /// The phases of a dial by their names in the document.

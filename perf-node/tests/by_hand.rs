@@ -48,6 +48,32 @@ fn assert_stack(document: &Document, stack: &Stack) {
     assert!(exchange.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
 }
 
+/// What the transport did is told by everything but libp2p-quic, and is of this run.
+#[track_caller]
+fn assert_transport(document: &Document, stack: &Stack) {
+    let told = document.node.as_ref().unwrap();
+    let payload = 3 * (1 << 20) + 2 * 1_000_001;
+    match (stack.transport, told.transport) {
+        (Transport::QuicV1, None) => {}
+        (Transport::Webtransport | Transport::RawQuic, Some(info)) => {
+            let quic = info.quic.unwrap();
+            assert!(quic.sent_bytes + quic.received_bytes > payload, "{quic:?}");
+            assert!(quic.sent_packets * quic.mtu_bytes > 3 << 20, "{quic:?}");
+            assert!(quic.rtt_ms > 0.0 && quic.datagrams_per_send >= 1.0, "{quic:?}");
+            assert_eq!(info.socket.is_some(), stack.transport == Transport::RawQuic);
+        }
+        (_, Some(info)) => {
+            assert!(info.socket.is_some_and(|socket| socket.send_buffer_bytes > 1000), "{info:?}");
+            let tcp = info.tcp.unwrap();
+            assert!(tcp.rtt_ms > 0.0 && tcp.cwnd_bytes >= tcp.mss_bytes, "{tcp:?}");
+            assert!(tcp.busy_ms > 0.0, "{tcp:?}");
+        }
+        (_, None) => panic!("{stack}: {told:?}"),
+    }
+    let cost = told.cpu_seconds_per_gb.unwrap();
+    assert!(cost.upload.unwrap() > 0.0 && cost.download.unwrap() > 0.0, "{cost:?}");
+}
+
 #[tokio::test]
 async fn every_stack_is_measured_over_ipv4_and_ipv6() {
     each_stack(async |stack| {
@@ -58,6 +84,7 @@ async fn every_stack_is_measured_over_ipv4_and_ipv6() {
             let document =
                 dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
             assert_stack(&document, &stack);
+            assert_transport(&document, &stack);
             let ended = listening.process.stop(Signal::SIGTERM).await;
             assert_eq!(ended.stdout, format!("{bound}\n"), "{}", ended.everything());
         }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use harness_sdk::{BoxError, Class, Config, Connection, Details, Failure, Meter, Phase, Transport};
+use harness_sdk::{
+    BoxError, Class, Config, Connection, Details, Failure, Meter, Phase, Transport, TransportInfo,
+};
 use libp2p::Multiaddr;
 use perf_protocol::ReadBuffer;
 use tokio::sync::Mutex;
@@ -14,6 +16,7 @@ use super::exchange::{self, DIALECT, Header};
 use super::{address, noise, tcp, tls};
 use crate::connection::Counts;
 use crate::identity;
+use crate::tcp_info::TcpSocket;
 
 /// Whatever bytes go through, both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -29,6 +32,7 @@ pub struct ChannelConnection {
     /// stream is of that one.
     channel: Mutex<Option<Channel>>,
     details: Details,
+    socket: Option<TcpSocket>,
 }
 
 struct Channel {
@@ -61,6 +65,8 @@ impl ChannelConnection {
         let started = Instant::now();
         let tcp = tcp::connect(to).await.map_err(|error| failed(error.into()))?;
         let dialed = Instant::now();
+        // Without one more descriptor there is less to tell, and no less to measure.
+        let socket = TcpSocket::of(&tcp).ok();
         let mut details = Details {
             phases: vec![("dial", dialed - started)],
             stack: vec![("exchange", DIALECT.to_owned())],
@@ -73,7 +79,7 @@ impl ChannelConnection {
             details.phases.push(("security", dialed.elapsed()));
         }
         let channel = Channel { stream, buffer: ReadBuffer::new() };
-        Ok(Self { transport, channel: Mutex::new(Some(channel)), details })
+        Ok(Self { transport, channel: Mutex::new(Some(channel)), details, socket })
     }
 
     async fn exchange(&self, phase: Phase, header: Header, meter: &Meter) -> Result<(), BoxError> {
@@ -110,6 +116,10 @@ impl Connection for ChannelConnection {
 
     fn details(&self) -> Details {
         self.details.clone()
+    }
+
+    fn transport(&self) -> Option<TransportInfo> {
+        self.socket.as_ref().map(TcpSocket::info)
     }
 
     async fn close(self) {

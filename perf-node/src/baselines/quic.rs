@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness_sdk::{
-    BoxError, Config, Connection, Details, Listener, Meter, Shutdown, Transport, chain,
+    BoxError, Config, Connection, Details, Listener, Meter, Shutdown, SocketBuffers, Transport,
+    TransportInfo, chain,
 };
 use libp2p::Multiaddr;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -21,6 +22,8 @@ use super::{address, socket};
 use crate::buffers::Buffers;
 use crate::connection::Counts;
 use crate::listener::serve_stream;
+use crate::quic_info::quic_info;
+use crate::tcp_info::buffers;
 
 /// A certificate's name; nobody looks at it.
 const SERVER_NAME: &str = "perf-node";
@@ -35,6 +38,7 @@ const DONE: VarInt = VarInt::from_u32(0);
 pub struct QuicConnection {
     endpoint: Endpoint,
     connection: quinn::Connection,
+    socket: Option<SocketBuffers>,
     buffers: Buffers,
     details: Details,
 }
@@ -51,7 +55,7 @@ impl QuicConnection {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let endpoint = endpoint(None, SocketAddr::new(any, 0))?;
+        let (endpoint, socket) = endpoint(None, SocketAddr::new(any, 0))?;
         let started = Instant::now();
         let connecting = endpoint.connect_with(client, to, SERVER_NAME)?;
         let connection = match timeout(HANDSHAKE_PATIENCE, connecting).await {
@@ -70,7 +74,7 @@ impl QuicConnection {
             extra: vec![(name, value.to_owned())],
             ..Details::default()
         };
-        Ok(Self { endpoint, connection, buffers: Buffers::default(), details })
+        Ok(Self { endpoint, connection, socket, buffers: Buffers::default(), details })
     }
 
     async fn exchange(&self, upload: u64, download: u64, meter: &Meter) -> Result<(), BoxError> {
@@ -101,6 +105,11 @@ impl Connection for QuicConnection {
         self.details.clone()
     }
 
+    fn transport(&self) -> Option<TransportInfo> {
+        let quic = Some(quic_info(&self.connection.stats()));
+        Some(TransportInfo { quic, socket: self.socket, ..TransportInfo::default() })
+    }
+
     async fn close(self) {
         self.connection.close(DONE, b"done");
         self.endpoint.wait_idle().await;
@@ -123,7 +132,7 @@ impl QuicListener {
         let server = ServerConfig::with_crypto(Arc::new(crypto));
         let wanted = SocketAddr::new(config.ip, config.port);
         let bound = endpoint(Some(server), wanted)
-            .and_then(|endpoint| Ok((endpoint.local_addr()?, endpoint)));
+            .and_then(|(endpoint, _)| Ok((endpoint.local_addr()?, endpoint)));
         let (local, endpoint) = bound.map_err(|error| {
             format!("cannot listen on {}: {error}", address::of(Transport::RawQuic, wanted))
         })?;
@@ -200,8 +209,13 @@ fn initial() -> Result<rustls::quic::Suite, BoxError> {
     cipher::initial().ok_or_else(|| "aws-lc-rs has no AES-128-GCM for QUIC".into())
 }
 
-/// An endpoint on a socket with the system's own buffers, as libp2p-quic's.
-fn endpoint(server: Option<ServerConfig>, at: SocketAddr) -> std::io::Result<Endpoint> {
+/// An endpoint on a socket with the system's own buffers, as libp2p-quic's, and how large they are.
+fn endpoint(
+    server: Option<ServerConfig>,
+    at: SocketAddr,
+) -> std::io::Result<(Endpoint, Option<SocketBuffers>)> {
     let socket: UdpSocket = socket::bind(at, Type::DGRAM)?.into();
-    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))
+    let granted = buffers(&socket);
+    let runtime = Arc::new(TokioRuntime);
+    Ok((Endpoint::new(EndpointConfig::default(), server, socket, runtime)?, granted))
 }

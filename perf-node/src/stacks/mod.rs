@@ -54,8 +54,8 @@ pub fn transport(stack: &Stack, keypair: &Keypair) -> Result<(BoxedTransport, Ma
     let transport = match stack.transport {
         Transport::QuicV1 => quic::transport(keypair, &marks),
         Transport::Webtransport => webtransport::transport(keypair, &marks)?,
-        Transport::Ws => layered::transport(ws::transport(), stack, keypair, &marks)?,
-        _ => layered::transport(tcp::transport(), stack, keypair, &marks)?,
+        Transport::Ws => layered::transport(ws::transport(&marks), stack, keypair, &marks)?,
+        _ => layered::transport(tcp::transport(&marks), stack, keypair, &marks)?,
     };
     Ok((transport, marks))
 }
