@@ -121,7 +121,7 @@ pub trait Connection: Send + Sync {
 pub struct Details {
     /// Phases of connecting in order: `dial`, `security`, `muxer`, or one `handshake`.
     pub phases: Vec<(&'static str, Duration)>,
-    /// How streams agree on their protocol, where they do: `v1`, `lazy`.
+    /// How streams agree on their protocol: `v1`, `lazy`, or `none` where there is but one.
     pub negotiation: Option<&'static str>,
     /// What else was negotiated that belongs to the stack, as `name: value` in `node.stack`: a
     /// version of HTTP, a cipher.

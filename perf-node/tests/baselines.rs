@@ -41,6 +41,8 @@ async fn an_address_says_what_stands_on_it() {
         let document = document.measured([1, 1, 1]);
         let dialect = if protocol == "tcp" { "raw/1" } else { "/perf/1.0.0" };
         assert_eq!(told(&document, "exchange").as_deref(), Some(dialect));
+        let info = document.node.as_ref().unwrap().stack.as_ref().unwrap();
+        assert_eq!(info.negotiation.as_deref(), Some("none"));
         let unverified = document.node.as_ref().unwrap().extra.get("certificate").cloned();
         let has_certificate = ["raw-tls", "raw-quic"].contains(&stack.transport.as_str());
         assert_eq!(unverified.as_deref(), has_certificate.then_some("not verified"));
@@ -127,7 +129,7 @@ async fn connect(stack: &Stack, address: &str) -> impl Connection {
 #[tokio::test]
 async fn a_second_request_at_once_is_refused_and_one_given_up_ends_the_connection() {
     for stack in ["raw-tcp", "raw-tls", "raw-noise"].map(stack) {
-        let listening = Listening::start(&stack, &[]).await;
+        let mut listening = Listening::start(&stack, &["--debug"]).await;
         let connection = connect(&stack, &listening.address).await;
         let [first, second] = [Meter::start(), Meter::start()];
         let (moved, refused) =
@@ -142,6 +144,9 @@ async fn a_second_request_at_once_is_refused_and_one_given_up_ends_the_connectio
         assert!(timeout(Duration::from_millis(50), endless).await.is_err(), "{stack}");
         let ended = connection.latency(&Meter::start()).await.unwrap_err();
         assert!(ended.to_string().contains("earlier request"), "{ended}");
+        // The listener knows at once, and what the transport did is known still.
+        listening.process.wait_for_stderr("a connection broke").await;
+        assert!(connection.transport().unwrap().socket.is_some());
         dial(&stack, &listening.address).measuring([1, 1, 1], 10).run().await.measured([1, 1, 1]);
     }
 }

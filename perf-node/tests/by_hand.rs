@@ -12,7 +12,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use nix::sys::signal::Signal;
 use support::{
-    Listening, NONE, dial, each_libp2p_stack, each_stack, node, raw_stacks, stack, stacks,
+    Listening, NONE, all_stacks, dial, each_libp2p_stack, each_stack, node, stack, stacks,
 };
 
 /// Enough to cross every buffer's first fill, and quick.
@@ -277,7 +277,7 @@ async fn an_identity_is_kept_in_its_file() {
 
 #[tokio::test]
 async fn a_signal_ends_a_listener_within_a_second_whatever_it_does() {
-    let cases = stacks().into_iter().chain(raw_stacks()).flat_map(|stack| {
+    let cases = all_stacks().flat_map(|stack| {
         [Signal::SIGTERM, Signal::SIGINT].into_iter().map(move |signal| (stack, signal))
     });
     join_all(cases.map(async |(stack, signal)| {

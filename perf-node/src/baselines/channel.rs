@@ -1,5 +1,6 @@
 //! A dialer's connection that has no streams: raw-tcp, raw-tls, raw-noise.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use super::certificate::UNVERIFIED;
 use super::cipher::Cipher;
 use super::exchange::{self, DIALECT, Header};
-use super::{address, noise, tcp, tls};
+use super::{NO_NEGOTIATION, address, noise, tcp, tls};
 use crate::connection::Counts;
 use crate::identity;
 use crate::tcp_info::TcpSocket;
@@ -32,12 +33,24 @@ pub struct ChannelConnection {
     /// stream is of that one.
     channel: Mutex<Option<Channel>>,
     details: Details,
-    socket: Option<TcpSocket>,
+    /// What the transport of a channel did that is no more.
+    last: Arc<OnceLock<TransportInfo>>,
 }
 
 struct Channel {
     stream: Stream,
     buffer: ReadBuffer,
+    /// Closed with the stream: the peer is to know at once.
+    socket: Option<TcpSocket>,
+    last: Arc<OnceLock<TransportInfo>>,
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket {
+            let _ = self.last.set(socket.info());
+        }
+    }
 }
 
 /// Why there is no connection.
@@ -69,6 +82,7 @@ impl ChannelConnection {
         let socket = TcpSocket::of(&tcp).ok();
         let mut details = Details {
             phases: vec![("dial", dialed - started)],
+            negotiation: Some(NO_NEGOTIATION),
             stack: vec![("exchange", DIALECT.to_owned())],
             ..Details::default()
         };
@@ -78,8 +92,10 @@ impl ChannelConnection {
         if is_secured {
             details.phases.push(("security", dialed.elapsed()));
         }
-        let channel = Channel { stream, buffer: ReadBuffer::new() };
-        Ok(Self { transport, channel: Mutex::new(Some(channel)), details, socket })
+        let last = Arc::default();
+        let channel =
+            Channel { stream, buffer: ReadBuffer::new(), socket, last: Arc::clone(&last) };
+        Ok(Self { transport, channel: Mutex::new(Some(channel)), details, last })
     }
 
     async fn exchange(&self, phase: Phase, header: Header, meter: &Meter) -> Result<(), BoxError> {
@@ -94,7 +110,7 @@ impl ChannelConnection {
             return Err("the connection ended in the middle of an earlier request".into());
         };
         meter.opened();
-        let Channel { stream, buffer } = &mut channel;
+        let Channel { stream, buffer, .. } = &mut channel;
         exchange::request(stream, header, &Counts(meter), buffer).await?;
         *held = Some(channel);
         Ok(())
@@ -119,7 +135,9 @@ impl Connection for ChannelConnection {
     }
 
     fn transport(&self) -> Option<TransportInfo> {
-        self.socket.as_ref().map(TcpSocket::info)
+        let held = self.channel.try_lock().ok();
+        let socket = held.as_ref().and_then(|held| held.as_ref()?.socket.as_ref());
+        socket.map(TcpSocket::info).or_else(|| self.last.get().copied())
     }
 
     async fn close(self) {

@@ -33,6 +33,9 @@ pub use cipher::{Cipher, PERF_CIPHER};
 pub use listener::ChannelListener;
 pub use quic::{QuicConnection, QuicListener};
 
+/// How a stream agrees on its protocol: there is but one.
+const NO_NEGOTIATION: &str = "none";
+
 /// What a listener bound by [`bind`] is.
 pub(crate) enum Bound {
     Channel(ChannelListener),

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::certificate::{self, UNVERIFIED};
 use super::cipher::{self, Cipher};
 use super::quic_stream::QuicStream;
-use super::{address, socket};
+use super::{NO_NEGOTIATION, address, socket};
 use crate::buffers::Buffers;
 use crate::connection::Counts;
 use crate::listener::serve_stream;
@@ -66,6 +66,7 @@ impl QuicConnection {
         let (name, value) = UNVERIFIED;
         let details = Details {
             phases: vec![("handshake", started.elapsed())],
+            negotiation: Some(NO_NEGOTIATION),
             stack: vec![
                 ("exchange", perf_protocol::PROTOCOL_NAME.to_owned()),
                 // The only one offered: TLS agrees on no other.

@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::support::{
-    Backend, Ended, Listening, NONE, Reserved, dialer, each_stack, keys, listener,
-    on_both_backends, raw_stacks, stack, stacks,
+    Backend, Ended, Listening, NONE, Reserved, all_stacks, dialer, each_stack, keys, listener,
+    on_both_backends, stack,
 };
 
 on_both_backends!(
@@ -112,7 +112,7 @@ async fn what_cannot_be_dialed_is_given_up_when_the_window_ends(backend: Backend
         assert_patient(&ended);
         ended.failed(class, NONE)
     };
-    let dead = join_all(stacks().into_iter().chain(raw_stacks()).map(async |stack| {
+    let dead = join_all(all_stacks().map(async |stack| {
         let (test_key, key) = keys(&stack);
         let address = dead_listener(&stack).await;
         store.publish(&key, &address).await;

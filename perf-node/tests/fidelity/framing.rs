@@ -18,7 +18,10 @@ pub(crate) const TCP: f64 = MSS / (ETHERNET + 1500.0);
 /// What the stack has of its link, of what goes in a direction.
 pub(crate) fn share(stack: &Stack, direction: Direction) -> f64 {
     let writes = match stack.transport {
-        Transport::QuicV1 | Transport::Webtransport => return quic(),
+        Transport::QuicV1 | Transport::Webtransport | Transport::RawQuic => return quic(),
+        Transport::RawTcp => return TCP,
+        Transport::RawTls => return TCP * TLS_BODY / (TLS_BODY + TLS_OVERHEAD),
+        Transport::RawNoise => return TCP * NOISE_BODY / (NOISE_BODY + NOISE_OVERHEAD),
         _ => writes(stack),
     };
     let payload: f64 = writes.iter().map(|write| write.payload).sum();

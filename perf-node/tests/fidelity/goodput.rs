@@ -8,7 +8,7 @@ use super::framing;
 use super::iperf::{self, Direction};
 use super::link::{GBIT_1, Link, MBIT_100, Rate};
 use super::served::{Served, served};
-use super::support::{self, Listening, stacks};
+use super::support::{self, Listening, all_stacks};
 use super::wire::{self, Wire};
 use super::{ATTEMPTS, alone};
 
@@ -36,7 +36,7 @@ async fn every_stack_has_its_share(test: &str, rate: Rate) {
     let mut wrong = Vec::new();
     for direction in [Direction::Up, Direction::Down] {
         let reference = reference(&link, rate, direction).await;
-        for stack in stacks() {
+        for stack in all_stacks() {
             let transfer = Transfer { link: &link, rate, direction, stack, reference };
             wrong.extend(transfer.judge().await.err());
         }

@@ -4,6 +4,7 @@ use harness_sdk::Stack;
 
 use super::framing;
 use super::iperf::Direction;
+use super::support::is_over_tcp;
 
 /// What a formula may leave out, as a share: handshakes, segments that are not full, what is sent again. QUIC also
 /// finds its packet's size first, sends probes for that, and acknowledges in the payload's direction.
@@ -34,7 +35,7 @@ impl Wire {
     /// The two counts agree.
     pub(crate) fn check(&self, stack: &Stack, direction: Direction) -> Result<(), String> {
         let (ratio, expected) = (self.ratio(), by_formula(stack, direction));
-        let more = if stack.transport.is_layered() { MORE } else { MORE_QUIC };
+        let more = if is_over_tcp(stack) { MORE } else { MORE_QUIC };
         if (expected * (1.0 - LESS)..=expected * (1.0 + more)).contains(&ratio) {
             return Ok(());
         }

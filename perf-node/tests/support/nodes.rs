@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use futures::{StreamExt, stream};
-use harness_sdk::{Profile, Role, Stack};
+use harness_sdk::{Profile, Role, Stack, Transport};
 
 use super::{Launch, Process};
 
@@ -40,13 +40,23 @@ pub(crate) fn raw_stacks() -> [Stack; 4] {
     ["raw-tcp", "raw-tls", "raw-noise", "raw-quic"].map(stack)
 }
 
+/// All of them.
+pub(crate) fn all_stacks() -> impl Iterator<Item = Stack> {
+    stacks().into_iter().chain(raw_stacks())
+}
+
+/// Whether a stack's packets are TCP's.
+pub(crate) fn is_over_tcp(stack: &Stack) -> bool {
+    use Transport::{RawNoise, RawTcp, RawTls, Tcp, Ws};
+    matches!(stack.transport, Tcp | Ws | RawTcp | RawTls | RawNoise)
+}
+
 /// Stacks that are tested at once: with more their processes starve one another where two cores are shared.
 const AT_ONCE: usize = 6;
 
 /// Runs `test` on every stack, several at once.
 pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
-    let all = stacks().into_iter().chain(raw_stacks());
-    stream::iter(all).for_each_concurrent(AT_ONCE, test).await;
+    stream::iter(all_stacks()).for_each_concurrent(AT_ONCE, test).await;
 }
 
 /// Runs `test` on every stack of libp2p, several at once.
