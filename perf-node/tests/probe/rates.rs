@@ -95,6 +95,7 @@ on_every_stack!(
     tcp_tls_yamux: "tcp tls yamux",
     tcp_tls_mplex: "tcp tls mplex",
     quic_v1: "quic-v1",
+    webtransport: "webtransport",
 );
 
 /// A busy machine makes a dialer slower, which is tried again, and never faster than the probe.
