@@ -15,6 +15,7 @@ mod certificate;
 mod clock;
 mod config;
 mod error;
+mod interfaces;
 mod listener;
 mod muxer;
 mod pending;

@@ -1,6 +1,7 @@
 //! One listening socket: who dials it, and the addresses it can be dialed at.
 
 use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream};
 use if_watch::IfEvent;
-use if_watch::tokio::IfWatcher;
 use libp2p_core::transport::{ListenerId, TransportEvent};
 use libp2p_identity::PeerId;
 use tokio::time::{Interval, MissedTickBehavior, timeout};
@@ -18,9 +18,13 @@ use tokio::time::{Interval, MissedTickBehavior, timeout};
 use crate::address::print;
 use crate::certificate::{CertHash, Certificates};
 use crate::error::Error;
+use crate::interfaces::Interfaces;
 use crate::muxer::Connection;
 use crate::pending::{Admission, Pending, Place};
 use crate::session::{self, Setup};
+
+/// Changes of this machine's addresses taken at once, for the same reason as [`REFUSALS_AT_ONCE`].
+const CHANGES_AT_ONCE: usize = 32;
 
 /// Dialers turned away before the others of this thread have their turn.
 const REFUSALS_AT_ONCE: usize = 32;
@@ -47,7 +51,7 @@ pub(crate) struct Listener {
     shared: Shared,
     accept: BoxFuture<'static, Option<quinn::Incoming>>,
     /// Where it listens on whatever addresses there are.
-    watcher: Option<IfWatcher>,
+    interfaces: Option<Interfaces>,
     ips: HashSet<IpAddr>,
     advertised: [CertHash; 2],
     check: Interval,
@@ -72,25 +76,29 @@ impl Listener {
             local,
             advertised: shared.certificates.now().advertised(),
             shared,
-            watcher: local.ip().is_unspecified().then(IfWatcher::new).transpose()?,
+            interfaces: local.ip().is_unspecified().then(Interfaces::new).transpose()?,
             ips: HashSet::new(),
             check,
             events: VecDeque::new(),
             is_closed: false,
             waker: None,
         };
-        if listener.watcher.is_none() {
+        if listener.interfaces.is_none() {
             listener.up(local.ip());
         }
         Ok(listener)
     }
 
-    /// Takes no more dialers; those who are connected stay so.
+    /// Takes no more dialers, and refuses those who wait to be taken; those who are connected stay so.
     pub(crate) fn close(&mut self, reason: Result<(), Error>) {
         if self.is_closed {
             return;
         }
         self.endpoint.set_server_config(None);
+        // Nobody else would ever answer them.
+        while let Some(Some(waiting)) = self.endpoint.accept().now_or_never() {
+            waiting.refuse();
+        }
         self.is_closed = true;
         self.events.clear();
         for ip in std::mem::take(&mut self.ips) {
@@ -148,35 +156,38 @@ impl Listener {
         self.advertised = advertised;
     }
 
+    /// What has to be looked at from time to time.
+    fn look_around(&mut self) {
+        self.readvertise();
+        if let Some(Err(error)) = self.interfaces.as_mut().map(Interfaces::retry) {
+            self.report(error);
+        }
+    }
+
     fn poll_interfaces(&mut self, cx: &mut Context<'_>) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let mut changes = Vec::new();
-        while let Poll::Ready(change) = watcher.poll_if_event(cx) {
-            let is_over = change.is_err();
-            changes.push(change);
-            // What failed once is asked again when there is another reason to.
-            if is_over {
-                break;
+        for _ in 0..CHANGES_AT_ONCE {
+            let Some(interfaces) = &mut self.interfaces else { return };
+            match interfaces.poll(cx) {
+                Poll::Ready(Ok(IfEvent::Up(net))) => self.up(net.addr()),
+                Poll::Ready(Ok(IfEvent::Down(net))) => self.down(net.addr()),
+                Poll::Ready(Err(error)) => self.report(error),
+                Poll::Pending => return,
             }
         }
-        for change in changes {
-            match change {
-                Ok(IfEvent::Up(net)) => self.up(net.addr()),
-                Ok(IfEvent::Down(net)) => self.down(net.addr()),
-                Err(error) => {
-                    let (listener_id, error) = (self.id, error.into());
-                    self.events.push_back(TransportEvent::ListenerError { listener_id, error });
-                }
-            }
-        }
+        cx.waker().wake_by_ref();
+    }
+
+    /// Tells of something that went wrong, and does not end the listener.
+    fn report(&mut self, error: io::Error) {
+        let (listener_id, error) = (self.id, error.into());
+        self.events.push_back(TransportEvent::ListenerError { listener_id, error });
     }
 
     /// The next dialer that gets a place.
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         for _ in 0..REFUSALS_AT_ONCE {
             let Some(incoming) = std::task::ready!(self.accept.poll_unpin(cx)) else {
-                // Its driver is gone, and with it the socket.
-                self.close(Ok(()));
+                self.close(Err(socket_is_gone().into()));
                 return match self.events.pop_front() {
                     Some(event) => Poll::Ready(event),
                     None => Poll::Pending,
@@ -239,15 +250,26 @@ fn accept(endpoint: &quinn::Endpoint) -> BoxFuture<'static, Option<quinn::Incomi
     async move { endpoint.accept().await }.boxed()
 }
 
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close(Ok(()));
+    }
+}
+
+/// The task that reads it has ended, which is all that quinn tells: it logs why.
+fn socket_is_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the listener's socket cannot be read any more")
+}
+
 impl Stream for Listener {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if !self.is_closed {
-            self.poll_interfaces(cx);
             while self.check.poll_tick(cx).is_ready() {
-                self.readvertise();
+                self.look_around();
             }
+            self.poll_interfaces(cx);
         }
         if let Some(event) = self.events.pop_front() {
             return Poll::Ready(Some(event));

@@ -119,8 +119,8 @@ impl Transport {
         }
         let dialer = &mut self.dialers[usize::from(remote.is_ipv6())];
         match dialer {
-            Some(endpoint) => Ok(endpoint.clone()),
-            None => Ok(dialer.insert(unbound()?).clone()),
+            Some(endpoint) if is_alive(endpoint) => Ok(endpoint.clone()),
+            _ => Ok(dialer.insert(unbound()?).clone()),
         }
     }
 }
@@ -210,6 +210,11 @@ impl libp2p_core::Transport for Transport {
     }
 }
 
+/// Whether the socket of an endpoint that does not listen is still read: then it waits for dialers for good.
+fn is_alive(endpoint: &quinn::Endpoint) -> bool {
+    endpoint.accept().now_or_never().is_none()
+}
+
 /// UDP and TLS.
 async fn connect(
     endpoint: &quinn::Endpoint,
@@ -240,5 +245,102 @@ fn bind(local: SocketAddr) -> std::io::Result<UdpSocket> {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use libp2p_identity::Keypair;
+
+    use super::*;
+
+    /// Longer than a handshake may take: what ends by then has not waited for that.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn transport(seed: u8) -> Transport {
+        let identity = Keypair::ed25519_from_bytes([seed; 32]).unwrap();
+        Transport::new(Config::new(&identity)).unwrap()
+    }
+
+    async fn next(transport: &mut Transport) -> TransportEvent<Upgrade, Error> {
+        let next = poll_fn(|cx| libp2p_core::Transport::poll(Pin::new(&mut *transport), cx));
+        timeout(PATIENCE, next).await.expect("nothing happens")
+    }
+
+    async fn listen(transport: &mut Transport) -> (ListenerId, Multiaddr) {
+        use libp2p_core::Transport as _;
+        let any = "/ip4/127.0.0.1/udp/0/quic-v1/webtransport".parse().unwrap();
+        transport.listen_on(ListenerId::next(), any).unwrap();
+        match next(transport).await {
+            TransportEvent::NewAddress { listener_id, listen_addr } => (listener_id, listen_addr),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    type Dial = BoxFuture<'static, Result<(PeerId, Connection), Error>>;
+
+    fn dial(transport: &mut Transport, address: &Multiaddr) -> Dial {
+        use libp2p_core::Transport as _;
+        let options = DialOpts { role: Role::Dialer, port_use: PortUse::Reuse };
+        transport.dial(address.clone(), options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_listener_whose_socket_is_gone_says_so() {
+        let mut listener = transport(1);
+        listen(&mut listener).await;
+        listener.listeners.iter().for_each(|one| one.endpoint.close(0_u32.into(), b""));
+        let expired = next(&mut listener).await;
+        assert!(matches!(expired, TransportEvent::AddressExpired { .. }), "{expired:?}");
+        let closed = next(&mut listener).await;
+        assert!(
+            matches!(closed, TransportEvent::ListenerClosed { reason: Err(Error::Io(_)), .. }),
+            "{closed:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_gone_is_not_dialed_from_again() {
+        let (mut listener, mut dialer) = (transport(1), transport(2));
+        let (_, address) = listen(&mut listener).await;
+        // What makes the socket.
+        drop(dial(&mut dialer, &address));
+        dialer.dialers[0].as_ref().unwrap().close(0_u32.into(), b"");
+        let dialed = dial(&mut dialer, &address);
+        let accepted = async {
+            match next(&mut listener).await {
+                TransportEvent::Incoming { upgrade, .. } => upgrade.await,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (dialed, accepted) = tokio::join!(timeout(PATIENCE, dialed), accepted);
+        dialed.unwrap().unwrap();
+        accepted.unwrap();
+        // That one is kept.
+        let port = |dialer: &Transport| dialer.dialers[0].as_ref().unwrap().local_addr().unwrap();
+        let before = port(&dialer);
+        drop(dial(&mut dialer, &address));
+        assert_eq!(port(&dialer), before);
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_listener_that_goes_is_refused() {
+        use libp2p_core::Transport as _;
+        for is_removed in [true, false] {
+            let (mut listener, mut dialer) = (transport(1), transport(2));
+            let (id, address) = listen(&mut listener).await;
+            let dialed = tokio::spawn(dial(&mut dialer, &address));
+            // It arrives, and nobody looks.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if is_removed {
+                assert!(listener.remove_listener(id));
+            } else {
+                drop(listener);
+            }
+            let error = timeout(PATIENCE, dialed).await.unwrap().unwrap().map(|_| ()).unwrap_err();
+            assert!(matches!(error, Error::Connection(_)), "{error}");
+        }
     }
 }
