@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::SelectAll;
@@ -51,8 +50,9 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// Where the identity cannot sign, or an option is out of its range.
+    /// Where an option is out of its range, or the identity cannot sign.
     pub fn new(config: Config) -> Result<Self, Error> {
+        config.check()?;
         let setup =
             Setup { noise: libp2p_noise::Config::new(&config.identity)?, limits: config.limits() };
         Ok(Self {
@@ -96,7 +96,7 @@ impl Transport {
             certificates,
             pending: self.pending.clone(),
             handshake_timeout: self.config.handshake_timeout,
-            check_interval: self.config.certificate_check_interval.max(Duration::from_millis(1)),
+            check_interval: self.config.certificate_check_interval,
         };
         Listener::new(id, endpoint, shared)
     }
@@ -251,6 +251,7 @@ impl fmt::Debug for Transport {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::time::Duration;
 
     use libp2p_identity::Keypair;
 
@@ -342,5 +343,16 @@ mod tests {
             let error = timeout(PATIENCE, dialed).await.unwrap().unwrap().map(|_| ()).unwrap_err();
             assert!(matches!(error, Error::Connection(_)), "{error}");
         }
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let mut config = Config::new(&Keypair::ed25519_from_bytes([1; 32]).unwrap());
+        config.max_pending_sessions = 0;
+        let error = Transport::new(config).unwrap_err();
+        assert!(
+            matches!(error, Error::OptionOutOfRange { option: "max_pending_sessions", .. }),
+            "{error}"
+        );
     }
 }

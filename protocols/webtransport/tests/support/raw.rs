@@ -105,7 +105,24 @@ impl RawDialer {
         endpoint: &quinn::Endpoint,
         address: &Multiaddr,
     ) -> Result<Self, quinn::ConnectionError> {
-        let connecting = endpoint.connect_with(client_config(), socket(address), "127.0.0.1");
+        Self::dial_as(client_config(), endpoint, address).await
+    }
+
+    /// One that has room for so many bytes of all streams together, until it reads.
+    pub async fn dial_with_room(bytes: usize, address: &Multiaddr) -> Self {
+        let mut transport = quinn::TransportConfig::default();
+        transport.receive_window((bytes as u32).into());
+        let mut config = client_config();
+        config.transport_config(Arc::new(transport));
+        Self::dial_as(config, &Self::endpoint("127.0.0.1"), address).await.unwrap()
+    }
+
+    async fn dial_as(
+        config: quinn::ClientConfig,
+        endpoint: &quinn::Endpoint,
+        address: &Multiaddr,
+    ) -> Result<Self, quinn::ConnectionError> {
+        let connecting = endpoint.connect_with(config, socket(address), "127.0.0.1");
         let quic = in_time(connecting.unwrap()).await?;
         let mut control = quic.open_uni().await?;
         let _ = control.write_all(&[0, 4, 2, 0x33, 1]).await;
