@@ -7,6 +7,8 @@ use libp2p_identity::Keypair;
 use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
 use ring::hmac;
 
+use crate::error::OptionOutOfRange;
+
 /// What separates this secret from others that are derived from the same identity; libp2p-quic's.
 const RESET_DOMAIN: &[u8] = b"libp2p quic stateless reset key";
 
@@ -15,7 +17,13 @@ const RESET_DOMAIN: &[u8] = b"libp2p quic stateless reset key";
 const INCOMING_BUFFER: u64 = 16 << 10;
 const INCOMING_BUFFERS: u64 = 4 << 20;
 
+/// Longer than any of these times has a use for, and far below where clocks overflow.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// The configuration of [`Ports`](crate::Ports): it counts for every protocol on them.
+///
+/// Each field says what it is without being set, and what it may be; [`Ports::new`](crate::Ports::new)
+/// refuses anything else. Times are at least 1 ms and at most a day where nothing else is said.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -25,25 +33,27 @@ pub struct Config {
     /// A connection on which nothing arrives for this long is lost. Peers have a say: the shorter
     /// counts. 10 s.
     pub max_idle_timeout: Duration,
-    /// How often a quiet connection is kept alive; zero: never. Below half of both sides' idle time-out, or
-    /// it keeps nothing. 5 s.
+    /// How often a quiet connection is kept alive; zero for never. At most half of our idle time-out (and of the
+    /// peer's, which is not known here), or it would keep nothing. 5 s.
     pub keep_alive_interval: Duration,
 
-    /// Bidirectional streams that the peer may have open at once; it waits before it opens more. 256.
+    /// Bidirectional streams that the peer may have open at once; it waits before it opens more. 256, of 1 to
+    /// 65,536: every one that may be has an entry in a table.
     pub max_concurrent_streams: u32,
     /// What is buffered of one stream that nobody reads, in bytes: the peer stops sending at that.
-    /// 10 MB.
+    /// 10 MB, of 1 KiB or more.
     pub max_stream_data: u32,
-    /// What is buffered of all streams of a connection, in bytes. 15 MB.
+    /// What is buffered of all streams of a connection, in bytes. 15 MB, of 1 KiB or more.
     pub max_connection_data: u32,
     /// What is buffered of what was written and not acknowledged yet, of all streams of a connection, in
-    /// bytes: writes wait at that. 10 MB.
+    /// bytes: writes wait at that. 10 MB, of 1 KiB or more.
     pub max_send_data: u32,
 
     /// Handshakes of dialers under way at once, on all ports together; a further one is refused. From half
-    /// of it on a dialer must prove that its address is its own first, which costs it a round trip. 512.
+    /// of it on a dialer must prove that its address is its own first, which costs it a round trip. 512, of 1 or
+    /// more.
     pub max_pending_handshakes: usize,
-    /// The same for one address (of IPv6: one /64). 64.
+    /// The same for one address (of IPv6: one /64). 64, of 1 or more.
     pub max_pending_handshakes_per_address: usize,
 
     /// Tells a peer that its connection is unknown here. It outlives a restart, so that peers learn at once
@@ -83,10 +93,38 @@ impl Config {
         }
     }
 
+    /// Refuses options that nothing can be made of.
+    pub(crate) fn check(&self) -> Result<(), OptionOutOfRange> {
+        let time = Duration::from_millis(1)..=DAY;
+        OptionOutOfRange::check("handshake_timeout", self.handshake_timeout, time.clone())?;
+        OptionOutOfRange::check("max_idle_timeout", self.max_idle_timeout, time)?;
+        let keeps_alive = Duration::ZERO..=self.max_idle_timeout / 2;
+        OptionOutOfRange::check("keep_alive_interval", self.keep_alive_interval, keeps_alive)?;
+        OptionOutOfRange::check(
+            "max_concurrent_streams",
+            self.max_concurrent_streams,
+            1..=1 << 16,
+        )?;
+        OptionOutOfRange::check("max_stream_data", self.max_stream_data, 1 << 10..=u32::MAX)?;
+        OptionOutOfRange::check(
+            "max_connection_data",
+            self.max_connection_data,
+            1 << 10..=u32::MAX,
+        )?;
+        OptionOutOfRange::check("max_send_data", self.max_send_data, 1 << 10..=u32::MAX)?;
+        OptionOutOfRange::check(
+            "max_pending_handshakes",
+            self.max_pending_handshakes,
+            1..=usize::MAX,
+        )?;
+        let per_address = self.max_pending_handshakes_per_address;
+        OptionOutOfRange::check("max_pending_handshakes_per_address", per_address, 1..=usize::MAX)
+    }
+
     /// What quinn runs connections with that have these needs.
     pub fn transport(&self, needs: Needs) -> Arc<TransportConfig> {
         let data = needs.initial_data.unwrap_or(u32::MAX).min(self.max_connection_data);
-        // What is longer than QUIC can say is as good as the longest that it can.
+        // What is longer than QUIC can say, which no checked option is, is as good as the longest that it can.
         let idle = IdleTimeout::try_from(self.max_idle_timeout).unwrap_or(VarInt::MAX.into());
         let mut transport = TransportConfig::default();
         transport
@@ -149,6 +187,34 @@ mod tests {
         for both in [quic.and(h3), h3.and(quic)] {
             assert_eq!((both.uni_streams, both.datagram_buffer), (8, Some(1 << 14)));
             assert_eq!(both.initial_data, Some(1 << 16));
+        }
+    }
+
+    #[test]
+    fn every_option_is_checked() {
+        const ZERO: Duration = Duration::ZERO;
+        type Change = fn(&mut Config);
+        let changes: [(&str, Change); 10] = [
+            ("handshake_timeout", |config| config.handshake_timeout = ZERO),
+            ("handshake_timeout", |config| config.handshake_timeout = Duration::MAX),
+            ("max_idle_timeout", |config| config.max_idle_timeout = ZERO),
+            ("keep_alive_interval", |config| config.keep_alive_interval = config.max_idle_timeout),
+            ("max_concurrent_streams", |config| config.max_concurrent_streams = u32::MAX),
+            ("max_stream_data", |config| config.max_stream_data = 0),
+            ("max_connection_data", |config| config.max_connection_data = 0),
+            ("max_send_data", |config| config.max_send_data = 0),
+            ("max_pending_handshakes", |config| config.max_pending_handshakes = 0),
+            ("max_pending_handshakes_per_address", |config| {
+                config.max_pending_handshakes_per_address = 0;
+            }),
+        ];
+        let defaults = Config::new(&Keypair::ed25519_from_bytes([1; 32]).unwrap());
+        defaults.check().unwrap();
+        for (option, change) in changes {
+            let mut config = defaults.clone();
+            change(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the option {option} is ")), "{error}");
         }
     }
 }

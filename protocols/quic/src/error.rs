@@ -1,6 +1,8 @@
 //! What goes wrong, and whose doing it is.
 
+use std::fmt::Debug;
 use std::io;
+use std::ops::RangeInclusive;
 
 /// Why a listener, a dial or a connection failed or ended.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +11,10 @@ pub enum Error {
     /// The socket, or the list of this machine's addresses, failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+
+    /// A listener ended, for its socket did.
+    #[error("the listener's socket cannot be read any more")]
+    SocketGone,
 
     /// The dial could not even begin.
     #[error(transparent)]
@@ -40,6 +46,36 @@ pub enum Error {
     /// The identity can sign no certificate, or TLS could not be set up with it.
     #[error("cannot set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An option is not what it may be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the option {option} is {value}, and has to be within {range}")]
+pub struct OptionOutOfRange {
+    /// The field's name.
+    pub option: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it may be, ends included.
+    pub range: String,
+}
+
+impl OptionOutOfRange {
+    /// Refuses a `value` that is not within `range`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not.
+    pub fn check<T: PartialOrd + Debug>(
+        option: &'static str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) -> Result<(), Self> {
+        if range.contains(&value) {
+            return Ok(());
+        }
+        Err(Self { option, value: format!("{value:?}"), range: format!("{range:?}") })
+    }
 }
 
 /// The dial could not begin.

@@ -39,10 +39,10 @@ impl Listener {
     }
 
     /// Takes no more dialers; those who are connected stay so.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, reason: Result<(), Error>) {
         let Some(listening) = self.listening.take() else { return };
         let gone = listening.addresses().map(|socket| down(self.id, socket));
-        let closed = TransportEvent::ListenerClosed { listener_id: self.id, reason: Ok(()) };
+        let closed = TransportEvent::ListenerClosed { listener_id: self.id, reason };
         self.farewell = gone.chain([closed]).collect();
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -90,8 +90,7 @@ impl Stream for Listener {
         if let Some(listening) = &mut self.listening {
             match listening.poll_next_unpin(cx) {
                 Poll::Ready(Some(event)) => return Poll::Ready(Some(self.event(event))),
-                // The socket failed.
-                Poll::Ready(None) => self.close(),
+                Poll::Ready(None) => self.close(Err(Error::SocketGone)),
                 Poll::Pending => {
                     self.waker = Some(cx.waker().clone());
                     return Poll::Pending;

@@ -1,19 +1,27 @@
 //! A protocol's side of a port: who dials it, and where it can be dialed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use if_watch::IfEvent;
-use if_watch::tokio::IfWatcher;
+use tokio::time::{Sleep, sleep};
 
 use crate::arrival::Arrival;
+use crate::interfaces::Interfaces;
 use crate::port::{Arrivals, Port};
+
+/// Until this machine's addresses are asked for again, where that failed.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Changes of this machine's addresses taken at once, before the others of this thread have their turn.
+const CHANGES_AT_ONCE: usize = 32;
 
 /// A protocol that is listened for on a port: a stream of what happens there, which ends where the socket
 /// fails. Dropping it takes no more dialers; connections that stand are not ended.
@@ -22,9 +30,13 @@ pub struct Listening {
     alpn: &'static [u8],
     arrivals: Arrivals,
     /// Where it listens on whatever addresses there are.
-    watcher: Option<IfWatcher>,
+    interfaces: Option<Interfaces>,
+    /// Until they are asked for again.
+    retry: Option<Pin<Box<Sleep>>>,
+    /// The one address that it listens on else, until that is told.
+    only: Option<IpAddr>,
+    /// Those that were told.
     ips: HashSet<IpAddr>,
-    changes: VecDeque<PortEvent>,
 }
 
 /// What happens on a port that a protocol is listened for on.
@@ -47,20 +59,9 @@ impl Listening {
         arrivals: Arrivals,
     ) -> io::Result<Self> {
         let ip = port.local.ip();
-        let mut listening = Self {
-            port,
-            alpn,
-            arrivals,
-            watcher: None,
-            ips: HashSet::new(),
-            changes: VecDeque::new(),
-        };
-        if ip.is_unspecified() {
-            listening.watcher = Some(IfWatcher::new()?);
-        } else {
-            listening.up(ip);
-        }
-        Ok(listening)
+        let interfaces = ip.is_unspecified().then(Interfaces::new).transpose()?;
+        let only = interfaces.is_none().then_some(ip);
+        Ok(Self { port, alpn, arrivals, interfaces, retry: None, only, ips: HashSet::new() })
     }
 
     /// What its socket is bound to.
@@ -68,7 +69,7 @@ impl Listening {
         self.port.local
     }
 
-    /// Where it can be dialed.
+    /// Where it can be dialed, as far as it was told.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.ips.iter().map(|&ip| self.at(ip))
     }
@@ -77,32 +78,44 @@ impl Listening {
         SocketAddr::new(ip, self.port.local.port())
     }
 
-    fn up(&mut self, ip: IpAddr) {
-        if ip.is_ipv4() == self.port.local.is_ipv4() && self.ips.insert(ip) {
-            self.changes.push_back(PortEvent::Up(self.at(ip)));
-        }
+    fn up(&mut self, ip: IpAddr) -> Option<PortEvent> {
+        let is_new = ip.is_ipv4() == self.port.local.is_ipv4() && self.ips.insert(ip);
+        is_new.then(|| PortEvent::Up(self.at(ip)))
     }
 
-    fn down(&mut self, ip: IpAddr) {
-        if self.ips.remove(&ip) {
-            self.changes.push_back(PortEvent::Down(self.at(ip)));
-        }
+    fn down(&mut self, ip: IpAddr) -> Option<PortEvent> {
+        self.ips.remove(&ip).then(|| PortEvent::Down(self.at(ip)))
     }
 
-    fn poll_interfaces(&mut self, cx: &mut Context<'_>) {
-        while let Some(Poll::Ready(change)) =
-            self.watcher.as_mut().map(|watcher| watcher.poll_if_event(cx))
-        {
-            match change {
+    fn failed(&mut self, error: io::Error) -> Option<PortEvent> {
+        self.retry = Some(Box::pin(sleep(RETRY)));
+        Some(PortEvent::Failed(error))
+    }
+
+    fn poll_interfaces(&mut self, cx: &mut Context<'_>) -> Poll<PortEvent> {
+        for _ in 0..CHANGES_AT_ONCE {
+            let event = match ready!(self.poll_change(cx)) {
                 Ok(IfEvent::Up(net)) => self.up(net.addr()),
                 Ok(IfEvent::Down(net)) => self.down(net.addr()),
-                Err(error) => {
-                    // What failed once is asked again when there is another reason to.
-                    self.changes.push_back(PortEvent::Failed(error));
-                    return;
-                }
+                Err(error) => self.failed(error),
+            };
+            if let Some(event) = event {
+                return Poll::Ready(event);
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<IfEvent>> {
+        let Some(interfaces) = &mut self.interfaces else { return Poll::Pending };
+        if let Some(retry) = &mut self.retry
+            && retry.poll_unpin(cx).is_ready()
+        {
+            self.retry = None;
+            interfaces.retry()?;
+        }
+        interfaces.poll(cx)
     }
 }
 
@@ -110,11 +123,13 @@ impl Stream for Listening {
     type Item = PortEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PortEvent>> {
-        self.poll_interfaces(cx);
-        match self.changes.pop_front() {
-            Some(change) => Poll::Ready(Some(change)),
-            None => self.arrivals.poll_recv(cx).map(|arrival| arrival.map(PortEvent::Arrival)),
+        if let Some(told) = self.only.take().and_then(|ip| self.up(ip)) {
+            return Poll::Ready(Some(told));
         }
+        if let Poll::Ready(event) = self.poll_interfaces(cx) {
+            return Poll::Ready(Some(event));
+        }
+        self.arrivals.poll_recv(cx).map(|arrival| arrival.map(PortEvent::Arrival))
     }
 }
 

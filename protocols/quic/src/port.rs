@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use quinn::crypto::rustls::QuicServerConfig;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -81,6 +81,11 @@ impl Port {
         Ok((Arc::new(port), arrivals))
     }
 
+    /// Whether its socket is still read.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.dispatcher.is_finished()
+    }
+
     /// Listens for `protocol` as well.
     pub(crate) fn add(&self, protocol: Protocol) -> io::Result<Arrivals> {
         let (alpn, needs) = (protocol.alpn, protocol.needs);
@@ -129,6 +134,10 @@ impl Drop for Port {
     fn drop(&mut self) {
         self.endpoint.set_server_config(None);
         self.dispatcher.abort();
+        // Nobody else would ever answer them.
+        while let Some(Some(waiting)) = self.endpoint.accept().now_or_never() {
+            waiting.refuse();
+        }
     }
 }
 
@@ -156,7 +165,7 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Until the socket fails.
+    /// Until the socket cannot be read any more: quinn logs why.
     async fn run(self) {
         // As many as there are places at most.
         let mut unrecognised = FuturesUnordered::new();

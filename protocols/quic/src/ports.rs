@@ -5,10 +5,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use futures::FutureExt;
 use libp2p_core::transport::PortUse;
 use socket2::{Domain, Socket, Type};
 
 use crate::config::Config;
+use crate::error::OptionOutOfRange;
 use crate::listening::Listening;
 use crate::pending::Pending;
 use crate::port::{Port, Protocol};
@@ -37,10 +39,15 @@ struct Sockets {
 
 impl Ports {
     /// No port yet.
-    pub fn new(config: Config) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where an option is out of its range.
+    pub fn new(config: Config) -> Result<Self, OptionOutOfRange> {
+        config.check()?;
         let pending =
             Pending::new(config.max_pending_handshakes, config.max_pending_handshakes_per_address);
-        Self { inner: Arc::new(Inner { config, pending, sockets: Mutex::default() }) }
+        Ok(Self { inner: Arc::new(Inner { config, pending, sockets: Mutex::default() }) })
     }
 
     /// What QUIC runs with here.
@@ -97,8 +104,8 @@ impl Ports {
         }
         let dialing = &mut sockets.dialing[usize::from(remote.is_ipv6())];
         match dialing {
-            Some(endpoint) => Ok(endpoint.clone()),
-            None => Ok(dialing.insert(self.endpoint(any)?).clone()),
+            Some(endpoint) if is_alive(endpoint) => Ok(endpoint.clone()),
+            _ => Ok(dialing.insert(self.endpoint(any)?).clone()),
         }
     }
 
@@ -115,8 +122,13 @@ impl Ports {
 
 impl Sockets {
     fn listening(&self) -> impl Iterator<Item = Arc<Port>> {
-        self.listening.iter().filter_map(Weak::upgrade)
+        self.listening.iter().filter_map(Weak::upgrade).filter(|port| port.is_alive())
     }
+}
+
+/// Whether the socket of an endpoint that does not listen is still read: then it waits for dialers for good.
+fn is_alive(endpoint: &quinn::Endpoint) -> bool {
+    endpoint.accept().now_or_never().is_none()
 }
 
 /// Whether what is sent from a socket bound to `local` can reach `remote`.

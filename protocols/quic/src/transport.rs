@@ -79,7 +79,7 @@ impl libp2p_core::Transport for Transport {
     fn remove_listener(&mut self, id: ListenerId) -> bool {
         match self.listeners.iter_mut().find(|listener| listener.id == id) {
             Some(listener) => {
-                listener.close();
+                listener.close(Ok(()));
                 true
             }
             None => false,

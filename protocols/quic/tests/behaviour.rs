@@ -220,12 +220,29 @@ async fn a_listener_that_is_removed_keeps_its_connections() {
     assert!(
         matches!(in_time(listener.happened.recv()).await, Some(Happened::Expired(gone)) if gone == address)
     );
-    assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Closed)));
+    assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Closed(Ok(())))));
     let mut stream = dialed.open().await;
     stream.write_all(b"still here").await.unwrap();
     stream.close().await.unwrap();
     assert_eq!(read_all(&mut accepted.next().await).await.unwrap(), b"still here");
     assert!(dialer.dial(&address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_listener_whose_socket_is_gone_says_so_and_another_may_listen() {
+    let ports = Ports::new(Config::new(&identity(1))).unwrap();
+    let mut listener = Node::on(&ports, 1);
+    let address = listener.listen(IP4).await;
+    let endpoint = ports.dialer("127.0.0.1:1".parse().unwrap(), PortUse::Reuse).unwrap();
+    assert_eq!(endpoint.local_addr().unwrap().port(), udp_port(&address));
+    endpoint.close(0_u32.into(), b"");
+    assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Expired(_))));
+    match in_time(listener.happened.recv()).await {
+        Some(Happened::Closed(Err(error))) => assert!(matches!(cause(&error), Error::SocketGone)),
+        other => panic!("{other:?}"),
+    }
+    let address = listener.listen(IP4).await;
+    Node::new(Make::Ours, 2).dial(&address).await.unwrap();
 }
 
 #[tokio::test]
@@ -248,7 +265,7 @@ async fn a_port_is_free_once_nobody_needs_it() {
 
 #[tokio::test]
 async fn a_port_is_listened_on_once_for_a_protocol() {
-    let ports = Ports::new(Config::new(&identity(1)));
+    let ports = Ports::new(Config::new(&identity(1))).unwrap();
     let (mut first, mut second) = (Node::on(&ports, 1), Node::on(&ports, 1));
     let (id, address) = first.try_listen(IP4).await.unwrap();
     let error = second.try_listen(&address.to_string()).await.unwrap_err();
@@ -295,7 +312,7 @@ async fn nobody_there_is_an_error_in_time() {
 fn swarm(seed: u8) -> Swarm<dummy::Behaviour> {
     SwarmBuilder::with_existing_identity(identity(seed))
         .with_tokio()
-        .with_other_transport(|key| Ok(Transport::new(key, &Ports::new(Config::new(key)))?))
+        .with_other_transport(|key| Ok(Transport::new(key, &Ports::new(Config::new(key))?)?))
         .unwrap()
         .with_behaviour(|_| dummy::Behaviour)
         .unwrap()

@@ -1,15 +1,13 @@
 //! What a transport is made with: limits and deadlines, each with its default.
 
-use std::fmt::Debug;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p_identity::Keypair;
+use libp2p_quic_shared::{Config as QuicConfig, OptionOutOfRange, Ports};
 
 use crate::certificate::MAX_CLOCK_SKEW;
 use crate::clock::{Clock, SystemClock};
-use crate::error::Error;
 
 /// What separates the secret of the certificates from others that are derived from the same identity.
 const CERTIFICATE_DOMAIN: &[u8] = b"libp2p webtransport certificates v1";
@@ -80,8 +78,8 @@ pub struct Config {
     /// By how much the clocks of dialers may be off for our certificates to be valid for them, in whole
     /// seconds. Part of what determines the certificates. 1 h, of 0 to 3.5 days.
     pub clock_skew: Duration,
-    /// How often a listener looks whether it is time to advertise its next certificates (they are used in
-    /// time whatever this is), and tries again to watch this machine's addresses where that failed. 30 s.
+    /// How often a listener looks whether it is time to advertise its next certificates. (They are used in
+    /// time whatever this is.) 30 s.
     pub certificate_check_interval: Duration,
     /// Where the time of day comes from. The system's clock.
     pub clock: Arc<dyn Clock>,
@@ -115,41 +113,64 @@ impl Config {
         }
     }
 
+    /// Ports that nobody shares.
+    pub(crate) fn ports(&self) -> Result<Ports, OptionOutOfRange> {
+        let mut quic = QuicConfig::new(&self.identity);
+        quic.handshake_timeout = self.handshake_timeout;
+        quic.max_idle_timeout = self.max_idle_timeout;
+        quic.keep_alive_interval = self.keep_alive_interval;
+        quic.max_concurrent_streams = self.max_concurrent_streams;
+        quic.max_stream_data = self.max_stream_data;
+        quic.max_connection_data = self.max_connection_data;
+        quic.max_send_data = self.max_send_data;
+        quic.max_pending_handshakes = self.max_pending_sessions;
+        quic.max_pending_handshakes_per_address = self.max_pending_sessions_per_address;
+        Ports::new(quic)
+    }
+
     /// Refuses options that nothing can be made of.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), OptionOutOfRange> {
         let time = Duration::from_millis(1)..=DAY;
-        in_range("handshake_timeout", self.handshake_timeout, time.clone())?;
-        in_range("max_idle_timeout", self.max_idle_timeout, time.clone())?;
+        OptionOutOfRange::check("handshake_timeout", self.handshake_timeout, time.clone())?;
+        OptionOutOfRange::check("max_idle_timeout", self.max_idle_timeout, time.clone())?;
         let keeps_alive = Duration::ZERO..=self.max_idle_timeout / 2;
-        in_range("keep_alive_interval", self.keep_alive_interval, keeps_alive)?;
-        in_range("max_concurrent_streams", self.max_concurrent_streams, 3..=1 << 16)?;
-        in_range("max_stream_data", self.max_stream_data, 1 << 10..=u32::MAX)?;
-        in_range("max_connection_data", self.max_connection_data, 1 << 10..=u32::MAX)?;
-        in_range("max_send_data", self.max_send_data, 1 << 10..=u32::MAX)?;
+        OptionOutOfRange::check("keep_alive_interval", self.keep_alive_interval, keeps_alive)?;
+        OptionOutOfRange::check(
+            "max_concurrent_streams",
+            self.max_concurrent_streams,
+            3..=1 << 16,
+        )?;
+        OptionOutOfRange::check("max_stream_data", self.max_stream_data, 1 << 10..=u32::MAX)?;
+        OptionOutOfRange::check(
+            "max_connection_data",
+            self.max_connection_data,
+            1 << 10..=u32::MAX,
+        )?;
+        OptionOutOfRange::check("max_send_data", self.max_send_data, 1 << 10..=u32::MAX)?;
         if let Some(timeout) = self.stream_prefix_timeout {
-            in_range("stream_prefix_timeout", timeout, time.clone())?;
+            OptionOutOfRange::check("stream_prefix_timeout", timeout, time.clone())?;
         }
         let some = 1..=usize::MAX;
         let awaiting_prefix = self.max_streams_awaiting_prefix;
-        in_range("max_streams_awaiting_prefix", awaiting_prefix, some.clone())?;
-        in_range("request_timeout", self.request_timeout, time.clone())?;
-        in_range("max_pending_sessions", self.max_pending_sessions, some.clone())?;
+        OptionOutOfRange::check("max_streams_awaiting_prefix", awaiting_prefix, some.clone())?;
+        OptionOutOfRange::check("request_timeout", self.request_timeout, time.clone())?;
+        OptionOutOfRange::check("max_pending_sessions", self.max_pending_sessions, some.clone())?;
         let per_address = self.max_pending_sessions_per_address;
-        in_range("max_pending_sessions_per_address", per_address, some)?;
-        in_range("max_header_bytes", self.max_header_bytes, 1 << 10..=1 << 20)?;
-        in_range("clock_skew", self.clock_skew, Duration::ZERO..=MAX_CLOCK_SKEW)?;
-        in_range("certificate_check_interval", self.certificate_check_interval, time)
+        OptionOutOfRange::check("max_pending_sessions_per_address", per_address, some)?;
+        OptionOutOfRange::check("max_header_bytes", self.max_header_bytes, 1 << 10..=1 << 20)?;
+        OptionOutOfRange::check("clock_skew", self.clock_skew, Duration::ZERO..=MAX_CLOCK_SKEW)?;
+        OptionOutOfRange::check("certificate_check_interval", self.certificate_check_interval, time)
     }
 
-    /// What a session has to keep within.
-    pub(crate) fn limits(&self) -> Limits {
+    /// What a session has to keep within, on ports with this configuration.
+    pub(crate) fn limits(&self, quic: &QuicConfig) -> Limits {
         Limits {
             prefix_timeout: self.stream_prefix_timeout,
             awaiting_prefix: self.max_streams_awaiting_prefix,
             request_timeout: self.request_timeout,
             header_bytes: self.max_header_bytes,
             capsule_bytes: self.max_capsule_bytes,
-            connection_data: self.max_connection_data,
+            connection_data: quic.max_connection_data,
         }
     }
 }
@@ -164,18 +185,6 @@ pub(crate) struct Limits {
     pub(crate) capsule_bytes: usize,
     /// From when the peer is known on.
     pub(crate) connection_data: u32,
-}
-
-fn in_range<T: PartialOrd + Debug>(
-    option: &'static str,
-    value: T,
-    range: RangeInclusive<T>,
-) -> Result<(), Error> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (value, range) = (format!("{value:?}"), format!("{range:?}"));
-    Err(Error::OptionOutOfRange { option, value, range })
 }
 
 #[cfg(test)]

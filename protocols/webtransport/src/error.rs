@@ -2,6 +2,7 @@
 
 use std::io;
 
+use libp2p_quic_shared::OptionOutOfRange;
 use quinn::TransportErrorCode;
 
 use crate::certificate::CertificateError;
@@ -77,15 +78,8 @@ pub enum Error {
     Protocol(Violation),
 
     /// A field of [`Config`](crate::Config) has a value that nothing can be made of.
-    #[error("the option {option} is {value}, and has to be within {range}")]
-    OptionOutOfRange {
-        /// The field's name.
-        option: &'static str,
-        /// What it is.
-        value: String,
-        /// What it may be, ends included.
-        range: String,
-    },
+    #[error(transparent)]
+    OptionOutOfRange(#[from] OptionOutOfRange),
 
     /// The identity derives no secret, and none was given.
     #[error(

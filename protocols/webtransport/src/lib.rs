@@ -5,6 +5,8 @@
 //! small part of HTTP/3, one extended CONNECT, and a Noise handshake on the session's first stream
 //! that proves who the peer is and that the certificate is its own. Streams of the session are then
 //! libp2p's streams, and nothing but QUIC stands between them and the network.
+//!
+//! It has UDP ports of its own, or shares those of quic-v1 and others: [`Transport::on`].
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -15,10 +17,8 @@ mod certificate;
 mod clock;
 mod config;
 mod error;
-mod interfaces;
 mod listener;
 mod muxer;
-mod pending;
 mod session;
 mod stream;
 mod tls;

@@ -64,7 +64,7 @@ type Stack = Boxed<(PeerId, StreamMuxerBox)>;
 pub enum Happened {
     New(Multiaddr),
     Expired(Multiaddr),
-    Closed,
+    Closed(io::Result<()>),
 }
 
 /// Who connected, and from where.
@@ -116,7 +116,7 @@ impl Node {
     pub fn with(seed: u8, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(&identity(seed));
         change(&mut config);
-        Self::on(&Ports::new(config), seed)
+        Self::on(&Ports::new(config).unwrap(), seed)
     }
 
     /// One of ours on these ports.
@@ -209,8 +209,7 @@ async fn run(
                 happened.send(Happened::Expired(listen_addr))
             }
             TransportEvent::ListenerClosed { reason, .. } => {
-                reason.unwrap();
-                happened.send(Happened::Closed)
+                happened.send(Happened::Closed(reason))
             }
             TransportEvent::ListenerError { error, .. } => panic!("{error}"),
             TransportEvent::Incoming { upgrade, send_back_addr: send_back, .. } => {
