@@ -307,13 +307,18 @@ impl AsyncWrite for Both {
 }
 
 fn client_config() -> quinn::ClientConfig {
+    client_config_for(b"h3")
+}
+
+/// What dials another protocol, and shows no certificate.
+pub fn client_config_for(alpn: &[u8]) -> quinn::ClientConfig {
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anything))
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h3".to_vec()];
+    tls.alpn_protocols = vec![alpn.to_vec()];
     quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
