@@ -64,6 +64,34 @@ async fn one_protocol_among_others_is_enough() {
     assert!(connection.close_reason().is_none());
 }
 
+/// As many protocols of nobody's as fill so many bytes.
+fn filler(bytes: usize) -> Vec<Vec<u8>> {
+    (0..bytes / 100).map(|n| format!("{n:0>99}").into_bytes()).collect()
+}
+
+#[tokio::test]
+async fn a_client_hello_of_several_datagrams() {
+    let (mut listener, address) = listener().await;
+    let filler = filler(5_000);
+    let alpn: Vec<&[u8]> = filler.iter().map(Vec::as_slice).chain([&b"libp2p"[..]]).collect();
+    let _dialed = dial(&address, &alpn, Shows::Identity).await.unwrap();
+    assert_eq!(listener.accept().await.0, support::identity(9).public().to_peer_id());
+}
+
+#[tokio::test]
+async fn a_client_hello_without_an_end() {
+    let (listener, address) = listener().await;
+    let filler = filler(20_000);
+    let alpn: Vec<&[u8]> = filler.iter().map(Vec::as_slice).chain([&b"libp2p"[..]]).collect();
+    match dial(&address, &alpn, Shows::Identity).await.unwrap_err() {
+        ConnectionError::ConnectionClosed(close) => {
+            assert_eq!(close.error_code, TransportErrorCode::CRYPTO_BUFFER_EXCEEDED);
+        }
+        error => panic!("{error}"),
+    }
+    is_still_there(listener, &address).await;
+}
+
 #[tokio::test]
 async fn nobody_is_taken_without_a_certificate_of_libp2ps() {
     let (mut listener, address) = listener().await;
