@@ -59,9 +59,22 @@ impl Listening {
         arrivals: Arrivals,
     ) -> io::Result<Self> {
         let ip = port.local.ip();
-        let interfaces = ip.is_unspecified().then(Interfaces::new).transpose()?;
-        let only = interfaces.is_none().then_some(ip);
-        Ok(Self { port, alpn, arrivals, interfaces, retry: None, only, ips: HashSet::new() })
+        // Whole before anything can fail: dropping it is what ends it.
+        let mut listening = Self {
+            port,
+            alpn,
+            arrivals,
+            interfaces: None,
+            retry: None,
+            only: None,
+            ips: HashSet::new(),
+        };
+        if ip.is_unspecified() {
+            listening.interfaces = Some(Interfaces::new()?);
+        } else {
+            listening.only = Some(ip);
+        }
+        Ok(listening)
     }
 
     /// What its socket is bound to.

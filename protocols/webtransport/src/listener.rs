@@ -67,7 +67,6 @@ impl Listener {
     /// Takes no more dialers; those who are connected stay so.
     pub(crate) fn close(&mut self, reason: Result<(), Error>) {
         let Some(listening) = self.listening.take() else { return };
-        self.events.clear();
         for socket in listening.addresses() {
             self.events.push_back(self.expired(socket));
         }
