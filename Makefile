@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go full soak fuzz package check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,13 @@ soak: ## half an hour on one connection of each stack, and ten thousand connecti
 fuzz: ## the decoders under fuzz/, each for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
 	scripts/fuzz
 
+# What is not there yet is fetched; beyond that nobody is asked anything. A package knows nothing of the workspace's
+# profile: with that said again, what the tests have built already is taken as far as it can be.
+package: ## libp2p-webtransport-native as others would get it, built from its package alone
+	$(CARGO) fetch $(LOCKED) --target $(HOST)
+	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-webtransport-native \
+		--config 'profile.dev.package."*".opt-level=1' --config 'profile.dev.package."*".debug=false'
+
 check: fmt clippy doc ## format, lints, documentation
 
 fmt:
@@ -80,3 +87,4 @@ test-deps:
 	@scripts/test-deps
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
