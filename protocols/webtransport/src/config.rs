@@ -25,6 +25,10 @@ pub struct Config {
     /// For UDP, TLS, HTTP/3, CONNECT and Noise together, on both sides. 10 s.
     pub handshake_timeout: Duration,
 
+    /// For the peer to read with which code we end a session, before the connection is closed whether it has or
+    /// not. 1 s.
+    pub close_timeout: Duration,
+
     /// A connection on which nothing arrives for this long is lost. Peers have a say: the shorter
     /// counts. 10 s.
     pub max_idle_timeout: Duration,
@@ -92,6 +96,7 @@ impl Config {
     pub fn new(identity: &Keypair) -> Self {
         Self {
             handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(1),
             max_idle_timeout: Duration::from_secs(10),
             keep_alive_interval: Duration::from_secs(5),
             max_concurrent_streams: 256,
@@ -132,6 +137,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), OptionOutOfRange> {
         let time = Duration::from_millis(1)..=DAY;
         OptionOutOfRange::check("handshake_timeout", self.handshake_timeout, time.clone())?;
+        OptionOutOfRange::check("close_timeout", self.close_timeout, time.clone())?;
         OptionOutOfRange::check("max_idle_timeout", self.max_idle_timeout, time.clone())?;
         let keeps_alive = Duration::ZERO..=self.max_idle_timeout / 2;
         OptionOutOfRange::check("keep_alive_interval", self.keep_alive_interval, keeps_alive)?;
@@ -168,6 +174,7 @@ impl Config {
             prefix_timeout: self.stream_prefix_timeout,
             awaiting_prefix: self.max_streams_awaiting_prefix,
             request_timeout: self.request_timeout,
+            close_timeout: self.close_timeout,
             header_bytes: self.max_header_bytes,
             capsule_bytes: self.max_capsule_bytes,
             connection_data: quic.max_connection_data,
@@ -181,6 +188,7 @@ pub(crate) struct Limits {
     pub(crate) prefix_timeout: Option<Duration>,
     pub(crate) awaiting_prefix: usize,
     pub(crate) request_timeout: Duration,
+    pub(crate) close_timeout: Duration,
     pub(crate) header_bytes: usize,
     pub(crate) capsule_bytes: usize,
     /// From when the peer is known on.
@@ -236,9 +244,10 @@ mod tests {
     fn every_option_is_checked() {
         const ZERO: Duration = Duration::ZERO;
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 16] = [
+        let changes: [(&str, Change); 17] = [
             ("handshake_timeout", |config| config.handshake_timeout = ZERO),
             ("handshake_timeout", |config| config.handshake_timeout = Duration::MAX),
+            ("close_timeout", |config| config.close_timeout = ZERO),
             ("max_idle_timeout", |config| config.max_idle_timeout = ZERO),
             ("keep_alive_interval", |config| config.keep_alive_interval = config.max_idle_timeout),
             ("max_concurrent_streams", |config| config.max_concurrent_streams = u32::MAX),

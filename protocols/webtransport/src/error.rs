@@ -147,7 +147,7 @@ impl From<quinn::ConnectionError> for Error {
                 let reason = String::from_utf8_lossy(&close.reason).into_owned();
                 Self::Closed { code: None, reason }
             }
-            // Not the application's word, but QUIC's: how Chromium leaves with the page.
+            // QUIC's word for it, not the application's: what quiche, and so Chromium, makes of its "no error".
             quinn::ConnectionError::ConnectionClosed(close)
                 if close.error_code == TransportErrorCode::NO_ERROR =>
             {

@@ -1,5 +1,6 @@
-//! Native WebTransport for rust-libp2p: a [`Transport`] that browsers and go-libp2p dial, and that
-//! dials go-libp2p.
+#![doc = include_str!("../README.md")]
+//!
+//! ## How a connection is made
 //!
 //! A connection is QUIC, TLS 1.3 with a self-signed certificate that the dialer knows by its hash, a
 //! small part of HTTP/3, one extended CONNECT, and a Noise handshake on the session's first stream
@@ -7,10 +8,6 @@
 //! libp2p's streams, and nothing but QUIC stands between them and the network.
 //!
 //! It has UDP ports of its own, or shares those of quic-v1 and others: [`Transport::on`].
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
 
 mod address;
 mod certificate;

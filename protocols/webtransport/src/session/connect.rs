@@ -13,9 +13,6 @@ use crate::wire::capsule::{self, Capsule, CapsuleDecoder};
 use crate::wire::code::Http3Code;
 use crate::wire::frame::{self, Frame};
 
-/// For the peer to read our farewell, before the connection is closed without.
-const FAREWELL: Duration = Duration::from_secs(1);
-
 /// How we end a session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Close {
@@ -33,7 +30,9 @@ pub(super) async fn watch(
     loop {
         let read = tokio::select! {
             read = stream.read() => read?,
-            Ok(close) = &mut close => return Err(say_farewell(stream, close).await),
+            Ok(close) = &mut close => {
+                return Err(say_farewell(stream, close, limits.close_timeout).await);
+            }
         };
         match read {
             Read::Frame(Frame::Data(bytes)) => capsules.push(&bytes),
@@ -64,7 +63,7 @@ pub(super) async fn watch(
 
 /// Tells the peer that the session ends, and waits for a while until it has read that: it then ends its side
 /// of the stream, or the connection. What it comes to is the same whether that happens or not.
-async fn say_farewell(mut stream: RequestStream, close: Close) -> Error {
+async fn say_farewell(mut stream: RequestStream, close: Close, patience: Duration) -> Error {
     let Close { code, reason } = close;
     let mut farewell = Vec::new();
     capsule::write_close(code, &reason, &mut farewell);
@@ -76,8 +75,8 @@ async fn say_farewell(mut stream: RequestStream, close: Close) -> Error {
         stream.ended().await;
         Ok::<_, std::io::Error>(())
     };
-    if !matches!(timeout(FAREWELL, said).await, Ok(Ok(()))) {
-        tracing::debug!("the peer did not acknowledge the end of the session");
+    if !matches!(timeout(patience, said).await, Ok(Ok(()))) {
+        tracing::debug!("the peer did not answer the end of the session");
     }
     Error::Closed { code: Some(code), reason }
 }
