@@ -258,6 +258,29 @@ async fn a_close_in_mid_transfer_is_no_end_of_a_stream() {
     accepted.ended().await;
 }
 
+/// Whichever side closes, and whatever overtakes what: on several threads, as programs run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_close_code_arrives_every_time() {
+    let mut listener = Node::new(1);
+    let address = listener.listen(IP4).await;
+    let dialer = Node::new(2);
+    for round in 0..100 {
+        let (dialed, accepted) =
+            tokio::join!(dialer.dial(&address), async { listener.accept().await });
+        let (mut one, mut other) = (Driven::new(dialed.unwrap().1), Driven::new(accepted.1));
+        if round % 2 == 0 {
+            std::mem::swap(&mut one, &mut other);
+        }
+        one.close(round, "bye");
+        match other.ended().await {
+            Error::Closed { code: Some(code), reason } => {
+                assert_eq!((code, &reason[..]), (round, "bye"));
+            }
+            error => panic!("round {round}: {error}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_is_dropped_is_closed() {
     let mut listener = Node::new(1);
