@@ -61,9 +61,9 @@ fuzz: ## the decoders under fuzz/, each for ten minutes; an hour and three quart
 
 # What is not there yet is fetched; beyond that nobody is asked anything. A package knows nothing of the workspace's
 # profile: with that said again, what the tests have built already is taken as far as it can be.
-package: ## libp2p-webtransport-native as others would get it, built from its package alone
+package: ## libp2p-quic-shared and libp2p-webtransport-native as others would get them, built from their packages alone
 	$(CARGO) fetch $(LOCKED) --target $(HOST)
-	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-webtransport-native \
+	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-quic-shared -p libp2p-webtransport-native \
 		--config 'profile.dev.package."*".opt-level=1' --config 'profile.dev.package."*".debug=false'
 
 check: fmt clippy doc ## format, lints, documentation
