@@ -213,7 +213,7 @@ async fn connections_one_after_the_other() {
 async fn a_listener_that_is_removed_keeps_its_connections() {
     let mut listener = Node::new(Make::Ours, 1);
     let (id, address) = listener.try_listen(IP4).await.unwrap();
-    let dialer = Node::with(2, |config| config.handshake_timeout = Duration::from_secs(1));
+    let dialer = Node::new(Make::Ours, 2);
     let (dialed, accepted) = tokio::join!(dialer.dial(&address), async { listener.accept().await });
     let (dialed, mut accepted) = (Driven::new(dialed.unwrap().1), Driven::new(accepted.1));
     listener.remove(id);
@@ -225,7 +225,8 @@ async fn a_listener_that_is_removed_keeps_its_connections() {
     stream.write_all(b"still here").await.unwrap();
     stream.close().await.unwrap();
     assert_eq!(read_all(&mut accepted.next().await).await.unwrap(), b"still here");
-    assert!(dialer.dial(&address).await.is_err());
+    let late = Node::with(3, |config| config.handshake_timeout = Duration::from_millis(500));
+    assert!(late.dial(&address).await.is_err());
 }
 
 #[tokio::test]

@@ -145,7 +145,9 @@ async fn half_open_handshakes_leave_room_for_others() {
         drop(dialed.unwrap());
     }
     half_open.iter().for_each(tokio::task::JoinHandle::abort);
-    let mut taken = 0;
+    let first = in_time(listener.accepted.recv()).await.unwrap();
+    assert!(first.result.is_err(), "nothing of it was heard");
+    let mut taken = 1;
     while let Ok(Some(Accepted { result, .. })) =
         tokio::time::timeout(Duration::from_secs(1), listener.accepted.recv()).await
     {
@@ -153,5 +155,5 @@ async fn half_open_handshakes_leave_room_for_others() {
         taken += 1;
     }
     // Half of an address's places are for those who have not proved that it is theirs.
-    assert!((1..=4).contains(&taken), "{taken}");
+    assert!(taken <= 4, "{taken}");
 }

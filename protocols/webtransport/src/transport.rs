@@ -48,6 +48,7 @@ impl Transport {
     ///
     /// Where an option is out of its range, or the identity cannot sign.
     pub fn new(config: Config) -> Result<Self, Error> {
+        // Before the ports are asked, whose names for some of these are others.
         config.check()?;
         let ports = config.ports()?;
         Self::on(config, &ports)
