@@ -1,17 +1,11 @@
-//! QUIC for rust-libp2p, on UDP ports that it shares with other protocols.
+#![doc = include_str!("../README.md")]
 //!
-//! [`Transport`] is what libp2p calls quic-v1: QUIC version 1, TLS with ALPN `libp2p` and a certificate
-//! on both sides that proves the peer's identity, and libp2p's streams straight on QUIC's. It listens
-//! and dials on [`Ports`], where any other protocol that runs over QUIC can listen on the same UDP port
-//! under an ALPN of its own, as go-libp2p's `quicreuse` has it: one port for quic-v1 and WebTransport is
-//! one hole in a firewall, and one mapping of a NAT.
+//! ## How it is put together
 //!
-//! For a transport that shares ports, see [`Protocol`], [`Ports::listen`] and [`Ports::dialer`]; quinn 0.11
-//! and rustls 0.23 are part of that interface.
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+//! [`Transport`] is quic-v1: QUIC version 1, TLS with ALPN `libp2p` and a certificate on both sides that
+//! proves the peer's identity, and libp2p's streams straight on QUIC's. For a transport of your own that shares
+//! ports, see [`Protocol`], [`Ports::listen`] and [`Ports::dialer`]; quinn 0.11 and rustls 0.23 are part of
+//! that interface.
 
 mod address;
 mod alpn;

@@ -1,4 +1,5 @@
 //! Listens for quic-v1 and WebTransport on one UDP port, and prints where, and what happens.
+//! `cargo run --example one_port`; the other examples' dialer dials its second address.
 
 use futures::StreamExt;
 use libp2p::multiaddr::Protocol;
@@ -27,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         match swarm.select_next_some().await {
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                println!("{address}");
+                println!("{address}/p2p/{}", swarm.local_peer_id());
                 if listener_id == first {
                     swarm.listen_on(address.with(Protocol::WebTransport))?;
                 }

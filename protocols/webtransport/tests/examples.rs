@@ -67,6 +67,15 @@ fn one_dials_the_other() {
 }
 
 #[test]
+fn one_port_is_two_addresses() {
+    let listener = Example::run("one_port", &[]);
+    let quic = listener.line(&["/ip4/127.0.0.1/udp/", "/quic-v1/p2p/"]);
+    let (socket, peer) = quic.split_once("/quic-v1/p2p/").unwrap();
+    let address = listener.line(&[&format!("{socket}/quic-v1/webtransport/certhash/"), peer]);
+    Example::run("dialer", &[&address]).line(&["Received", "/example/1", peer]);
+}
+
+#[test]
 fn the_readme_shows_them() {
     let readme = include_str!("../README.md");
     for example in [include_str!("../examples/listener.rs"), include_str!("../examples/dialer.rs")]
