@@ -1,0 +1,56 @@
+//! js-libp2p 3 in a headless Chromium, which dials us.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use harness_sdk::Class;
+
+use crate::support::{Backend, Launch, Listening, NONE, Served, stack};
+use crate::{
+    LARGE, LARGE_PLAN, assert_served, build, built, foreign, implementation, our_listener,
+};
+
+/// A browser starts, and a busy machine's may take its time.
+const BROWSER_LIMIT: Duration = Duration::from_secs(180);
+
+/// The JavaScript node in contract mode; built before its first use.
+fn page(redis: &str) -> Launch {
+    static SCRIPT: OnceLock<PathBuf> = OnceLock::new();
+    let script = SCRIPT.get_or_init(bundle);
+    foreign("node", true, redis).arg(script.to_str().unwrap())
+}
+
+/// As impls.yaml has it.
+fn bundle() -> PathBuf {
+    let folder = built("js-v3.x-browser");
+    let mut npm = Command::new("npm");
+    npm.args(["run", "--silent", "bundle", "--"])
+        .arg(&folder)
+        .args(["--browser", "--need-chromium"])
+        .current_dir(implementation("js/v3.x"));
+    build(&mut npm, "install Node.js 20 or later with its npm; scripts/test-deps full looks");
+    folder.join("node.js")
+}
+
+#[tokio::test]
+#[ignore = "make test-interop: a browser, and a node that npm builds"]
+async fn dials_us() {
+    let store = Backend::Redis.start().await;
+    let ours = our_listener(&store.addr());
+    let page = page(&store.addr()).measuring(LARGE_PLAN, LARGE).spawn();
+    page.ended_within(BROWSER_LIMIT).await.measured(LARGE_PLAN);
+    assert_served(ours, Served::plan(LARGE_PLAN, LARGE)).await;
+}
+
+#[tokio::test]
+#[ignore = "make test-interop: a browser, and a node that npm builds"]
+async fn hears_that_we_do_not_speak_perf() {
+    let store = Backend::Redis.start().await;
+    let probe = Listening::probe(&stack("webtransport"), "no-perf", &[]).await;
+    store.publish("listener_multiaddr", &probe.address).await;
+    let page = page(&store.addr()).measuring([1, 0, 0], 1_000).spawn();
+    let failure = page.ended_within(BROWSER_LIMIT).await.failed(Class::Connect, NONE);
+    assert!(failure.message.contains("does not speak /perf/1.0.0"), "{failure:?}");
+}
