@@ -55,7 +55,7 @@ test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (nee
 	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 chromium::
 
 full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
-	@scripts/test-deps full
+	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener

@@ -1,37 +1,18 @@
 //! js-libp2p 3 in a headless Chromium, which dials us.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use harness_sdk::Class;
 
 use crate::support::{Backend, Launch, Listening, NONE, Served, stack};
-use crate::{
-    LARGE, LARGE_PLAN, assert_served, build, built, foreign, implementation, our_listener,
-};
+use crate::{LARGE, LARGE_PLAN, assert_served, browser_node, foreign, our_listener};
 
 /// A browser starts, and a busy machine's may take its time.
 const BROWSER_LIMIT: Duration = Duration::from_secs(180);
 
-/// The JavaScript node in contract mode; built before its first use.
+/// The JavaScript node in contract mode.
 fn page(redis: &str) -> Launch {
-    static SCRIPT: OnceLock<PathBuf> = OnceLock::new();
-    let script = SCRIPT.get_or_init(bundle);
-    foreign("node", true, redis).arg(script.to_str().unwrap())
-}
-
-/// As impls.yaml has it.
-fn bundle() -> PathBuf {
-    let folder = built("js-v3.x-browser");
-    let mut npm = Command::new("npm");
-    npm.args(["run", "--silent", "bundle", "--"])
-        .arg(&folder)
-        .args(["--browser", "--need-chromium"])
-        .current_dir(implementation("js/v3.x"));
-    build(&mut npm, "install Node.js 20 or later with its npm; scripts/test-deps full looks");
-    folder.join("node.js")
+    foreign("node", true, redis).arg(browser_node().to_str().unwrap())
 }
 
 #[tokio::test]

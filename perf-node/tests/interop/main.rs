@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `go.rs` | go-libp2p 0.45, 0.49 and 0.51: the node of `impls/go/v0.45`, built with each |
 //! | `chromium.rs` | js-libp2p 3 in a headless Chromium: the node of `impls/js/v3.x` |
+//! | `firefox.rs` | the same page in a headless Firefox |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -13,10 +14,12 @@
 mod support;
 
 mod chromium;
+mod firefox;
 mod go;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
 use support::{Ended, Launch, Process, Sections, Served, listener, served, stack};
@@ -66,4 +69,19 @@ fn build(command: &mut Command, install: &str) {
         .status()
         .unwrap_or_else(|error| panic!("cannot start {}: {error}; {install}", program.display()));
     assert!(status.success(), "{command:?} failed: {status}; it says above why");
+}
+
+/// The JavaScript node with its page, as impls.yaml has it; built before its first use.
+fn browser_node() -> &'static PathBuf {
+    static SCRIPT: OnceLock<PathBuf> = OnceLock::new();
+    SCRIPT.get_or_init(|| {
+        let folder = built("js-v3.x-browser");
+        let mut npm = Command::new("npm");
+        npm.args(["run", "--silent", "bundle", "--"])
+            .arg(&folder)
+            .arg("--browser")
+            .current_dir(implementation("js/v3.x"));
+        build(&mut npm, "install Node.js 20 or later with its npm; scripts/test-deps full looks");
+        folder.join("node.js")
+    })
 }
