@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go full soak fuzz package check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -49,8 +49,13 @@ test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20
 test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
 	@scripts/test-go
 
-full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
+# With --workspace, or cargo would build the node once more, with other features of what it depends on.
+test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (needs Go, Node.js, Chromium)
 	@scripts/test-deps full
+	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 chromium::
+
+full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
+	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener

@@ -7,6 +7,7 @@ mod processes;
 
 pub(crate) mod nodes;
 pub(crate) mod peer;
+pub(crate) mod served;
 
 pub(crate) use nodes::{
     Listening, dial, dialer, each_stack, keys, listener, listening, node, probe_server, stack,
@@ -14,3 +15,4 @@ pub(crate) use nodes::{
 };
 pub(crate) use peer::{Dialer, Peer};
 pub(crate) use processes::*;
+pub(crate) use served::{Served, served};
