@@ -9,6 +9,9 @@ use crate::failure::{Class, Phase};
 use crate::stack::Stack;
 use crate::stats::{BoxPlot, box_plot};
 
+/// The document's JSON Schema (draft 2020-12), as JSON: what any reader may rely on.
+pub const SCHEMA: &str = include_str!("../schema/document.schema.json");
+
 /// One YAML document (contract, "stdout").
 ///
 /// Reading is tolerant: unknown keys are ignored and a foreign node's own `node:` block, of

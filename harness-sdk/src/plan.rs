@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::document::Handshakes;
+use crate::document::{Handshakes, round};
 use crate::failure::{Failure, Phase};
 use crate::load::{Flow, Load, Round, Share};
 use crate::meter::Moved;
@@ -259,11 +259,11 @@ impl Runner<'_> {
             section: phase,
             iteration,
             iterations,
-            value,
+            value: round(value),
             unit: unit(phase),
             bytes: flow.bytes(),
-            seconds: flow.time.as_secs_f64(),
-            fairness,
+            seconds: round(flow.time.as_secs_f64()),
+            fairness: fairness.map(round),
         });
     }
 }

@@ -1,15 +1,14 @@
 //! What a dialer says on stderr while it works: for people, or as JSON for programs.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::document::{round, significant};
+use crate::document::round;
 use crate::failure::{Class, Failure, Phase};
 use crate::load::Share;
 use crate::node::Details;
@@ -47,7 +46,9 @@ pub(crate) enum Event<'a> {
         address: &'a str,
         stack: Stack,
         connections: usize,
-        phases_ms: BTreeMap<&'a str, f64>,
+        /// Of the first of them, in their order.
+        #[serde(serialize_with = "as_map")]
+        phases_ms: Vec<(&'static str, f64)>,
     },
     /// What this side has handed to its streams, or read from them, in a part of an iteration.
     Interval {
@@ -91,6 +92,10 @@ pub(crate) struct Part {
     pub(crate) omitted: bool,
 }
 
+fn as_map<S: Serializer>(entries: &[(&str, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().copied())
+}
+
 impl<'a> Event<'a> {
     pub(crate) fn connected(
         address: &'a str,
@@ -117,10 +122,8 @@ impl<'a> Event<'a> {
                 } else {
                     String::new()
                 };
-                let phases: Vec<_> = phases_ms
-                    .iter()
-                    .map(|(name, ms)| format!("{name} {} ms", significant(*ms)))
-                    .collect();
+                let phases: Vec<_> =
+                    phases_ms.iter().map(|(name, ms)| format!("{name} {ms:.3} ms")).collect();
                 Some(format!("connected to {address} ({stack}){many}: {}", phases.join(", ")))
             }
             Self::Interval { section, part, start, end, bytes, gbps, .. } => {
