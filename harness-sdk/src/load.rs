@@ -201,14 +201,16 @@ impl<C: Connection> Round<'_, C> {
         let first = |share: usize, lane: usize| match (after, shares[share].amount) {
             (Some(flows), Amount::Duration(duration)) => {
                 let Moved { bytes, time } = flows[share].streams[lane].moved;
-                next_request(bytes, time, duration)
+                next_request(bytes, bytes, time, duration)
             }
             _ => SMALLEST_REQUEST,
         };
         // One stream alone is not put beside anything: nothing but its request is timed.
-        if let ([share], [connection], [lane]) = (shares, self.connections, &*shares[0].lanes) {
-            let done =
-                self.transfer(connection, share, lane).run(share.amount, first(0, 0)).await?;
+        if let [share] = shares
+            && let ([connection], [lane]) = (self.connections, &share.lanes[..])
+        {
+            let transfer = self.transfer(connection, share, lane);
+            let done = transfer.run(share.amount, first(0, 0)).await?;
             return Ok(vec![Flow { streams: vec![done], time: done.moved.time }]);
         }
         let begun = Instant::now();

@@ -95,7 +95,7 @@ impl<C: Connection> Transfer<'_, C> {
                 let time = if foreign { in_requests } else { elapsed };
                 return Ok(Done { moved: Moved { bytes: total, time }, opening });
             }
-            size = next_request(total, elapsed, duration - elapsed);
+            size = next_request(size, total, elapsed, duration - elapsed);
         }
     }
 
@@ -160,23 +160,57 @@ fn check_counts(phase: Phase, bytes: u64, meter: &Meter) -> Result<(), Failure> 
 pub(crate) const SMALLEST_REQUEST: u64 = 1 << 20;
 const LARGEST_REQUEST: u64 = 1 << 30;
 
+/// A burst, of a bucket or of buffers, may let a small request through at a rate that the next never sees.
+const LARGEST_GROWTH: u64 = 8;
+
 /// How large the next of several back-to-back requests is: what the rate so far moves in a
-/// second, or in what remains, whichever is shorter.
-pub(crate) fn next_request(total: u64, elapsed: Duration, remaining: Duration) -> u64 {
+/// second, or in what remains, whichever is shorter; and not much more than the one before.
+pub(crate) fn next_request(before: u64, total: u64, elapsed: Duration, remaining: Duration) -> u64 {
     let rate = total as f64 / elapsed.as_secs_f64().max(1e-9);
     let bytes = rate * remaining.min(Duration::from_secs(1)).as_secs_f64();
-    (bytes as u64).clamp(SMALLEST_REQUEST, LARGEST_REQUEST)
+    let most = before.saturating_mul(LARGEST_GROWTH).clamp(SMALLEST_REQUEST, LARGEST_REQUEST);
+    (bytes as u64).clamp(SMALLEST_REQUEST, most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::BoxError;
 
     #[test]
     fn requests_stay_bounded() {
         let second = Duration::from_secs(1);
-        assert_eq!(next_request(1 << 20, second * 100, second), SMALLEST_REQUEST);
-        assert_eq!(next_request(u64::MAX / 2, second, second * 100), LARGEST_REQUEST);
+        assert_eq!(next_request(1 << 20, 1 << 20, second * 100, second), SMALLEST_REQUEST);
+        assert_eq!(next_request(1 << 29, u64::MAX / 2, second, second * 100), LARGEST_REQUEST);
+        assert_eq!(next_request(1 << 20, u64::MAX / 2, second, second * 100), 8 << 20);
+    }
+
+    /// The first two megabytes are in the bucket; then a megabyte a second passes.
+    struct Bucket;
+
+    impl Connection for Bucket {
+        async fn upload(&self, bytes: u64, meter: &Meter) -> Result<(), BoxError> {
+            let waits = bytes.saturating_sub(2_000_000);
+            tokio::time::sleep(Duration::from_secs_f64(waits as f64 / 1e6 + 1e-3)).await;
+            meter.sent(bytes);
+            Ok(())
+        }
+        async fn download(&self, _: u64, _: &Meter) -> Result<(), BoxError> {
+            Err("not asked for".into())
+        }
+        async fn latency(&self, _: &Meter) -> Result<(), BoxError> {
+            Err("not asked for".into())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_does_not_stretch_an_iteration() {
+        let lane = Lane::default();
+        let stall = Duration::from_secs(3600);
+        let transfer = Transfer { connection: &Bucket, stall, phase: Phase::Upload, lane: &lane };
+        let ten = Amount::Duration(Duration::from_secs(10));
+        let lasted = transfer.run(ten, SMALLEST_REQUEST).await.unwrap().moved.time.as_secs_f64();
+        assert!((10.0..12.0).contains(&lasted), "{lasted}");
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn transfers<C: Connection>(
         if enough.load(Relaxed) {
             return Ok(Moved { bytes, time });
         }
-        size = next_request(bytes, time, TRANSFER);
+        size = next_request(size, bytes, time, TRANSFER);
     }
 }
 
