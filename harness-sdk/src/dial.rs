@@ -124,7 +124,8 @@ async fn measure<N: Node>(
     };
     run.details = connection.details();
     let mut connections = vec![connection];
-    while connections.len() < config.load.connections {
+    let at_once = config.plan.has_transfers() || config.load.latency_under.is_some();
+    while at_once && connections.len() < config.load.connections {
         connections.push(connect(node, config, &address).await?);
     }
     let Config { plan, load, stall, progress, .. } = config;

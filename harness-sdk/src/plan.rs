@@ -25,6 +25,13 @@ pub struct Plan {
     pub warmup: u64,
 }
 
+impl Plan {
+    /// Whether more is measured than exchanges of a byte.
+    pub(crate) fn has_transfers(&self) -> bool {
+        self.upload.iterations > 0 || self.download.iterations > 0
+    }
+}
+
 /// One direction's section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Direction {
@@ -155,6 +162,8 @@ pub async fn run<C: Connection>(
     runner.section(&exchange, &[(Phase::Latency, ONE_BYTE)], plan.latency_iterations).await?;
     if let Some(beside) = load.latency_under {
         let measured = under_load::measure(conduct, beside, connections).await?;
+        let (section, iterations) = ("latency_under_load", measured.latency.count());
+        conduct.progress.tell(&Event::Section { section, iterations });
         measurements.under_load = Some(measured);
     }
     Ok(())

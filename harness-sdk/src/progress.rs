@@ -133,10 +133,8 @@ impl<'a> Event<'a> {
                     None => format!("{section} warm-up"),
                 };
                 let note = if *omitted { "  (omitted)" } else { "" };
-                let size = size(*bytes);
-                Some(format!(
-                    "{label:<16} {start:>7.2}-{end:<7.2} s {size:>10}  {gbps:>8.3} Gbps{note}"
-                ))
+                let (window, size) = (format!("{start:.2}-{end:.2} s"), size(*bytes));
+                Some(format!("{label:<14} {window:>16} {size:>10} {gbps:>10.3} Gbps{note}"))
             }
             Self::Sample {
                 section,
@@ -157,7 +155,7 @@ impl<'a> Event<'a> {
             }
             Self::Section { section: "upload" | "download", .. } => None,
             Self::Section { section, iterations } => {
-                Some(format!("{section}: {iterations} measured"))
+                Some(format!("{}: {iterations} measured", section.replace('_', " ")))
             }
             Self::Failure { .. } => None,
         }
@@ -357,7 +355,7 @@ mod tests {
         };
         let expected = r#"{"event":"interval","section":"download","iteration":null,"iterations":3,"omitted":true,"start":0.0,"end":1.0,"bytes":125000000,"gbps":1.0}"#;
         assert_eq!(serde_json::to_string(&event).unwrap(), expected);
-        assert!(event.text().unwrap().ends_with("119 MiB     1.000 Gbps  (omitted)"));
+        assert!(event.text().unwrap().ends_with("119 MiB      1.000 Gbps  (omitted)"));
     }
 
     #[test]

@@ -324,6 +324,15 @@ mod tests {
     }
 
     #[test]
+    fn every_flag_that_has_no_variable_is_documented() {
+        let documented = include_str!("../../docs/by-hand.md");
+        for flag in config::by_hand::FLAGS.iter().chain(limits::FLAGS) {
+            assert!(documented.contains(&format!("`{}", flag.name)), "{}", flag.name);
+        }
+        assert!(documented.contains("`--allow-peer"));
+    }
+
+    #[test]
     fn an_address_says_its_transport() {
         for (address, stack) in [(TCP, "tcp, noise, yamux"), (QUIC, "quic-v1")] {
             let Ok(Invocation::Dial { config, .. }) =

@@ -30,7 +30,7 @@ struct LimitFlags {
     /// Serve this peer, and no others; may be given again
     #[arg(long = "allow-peer", value_name = "PEER_ID")]
     allow_peers: Vec<String>,
-    /// Bytes that one stream may upload, and that it may ask for; K, M, G as above
+    /// Bytes that one stream may upload, and that it may ask for; K, M and G are 1024, 1024², 1024³
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<String>,
     /// Streams at once, of all connections

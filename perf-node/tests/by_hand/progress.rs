@@ -61,6 +61,25 @@ async fn an_iteration_by_time_is_told_as_it_runs_and_what_is_omitted_is_marked()
 }
 
 #[tokio::test]
+async fn a_duration_is_for_the_direction_that_has_no_size() {
+    for (sized, timed) in [("upload", "download"), ("download", "upload")] {
+        let stack = stack("tcp noise yamux");
+        let listening = Listening::start(&stack, &[]).await;
+        let launch = dial(&stack, &listening.address)
+            .args(["--upload-iterations", "1", "--download-iterations", "1"])
+            .args(["--latency-iterations", "0", "--progress", "json", "--duration", "0.4"])
+            .args([format!("--{sized}-bytes").as_str(), "1000003"]);
+        let ended = launch.run().await;
+        ended.measured([1, 1, 0]);
+        let events = events(&ended);
+        let sample = |section| named(&events, "sample").find(|e| e["section"] == section).unwrap();
+        assert_eq!(sample(sized)["bytes"], 1_000_003);
+        let seconds = sample(timed)["seconds"].as_f64().unwrap();
+        assert!(seconds >= 0.4 && sample(timed)["bytes"] != 1_000_003, "{events:#?}");
+    }
+}
+
+#[tokio::test]
 async fn text_is_for_people_and_has_no_intervals_where_none_looks_on() {
     let stack = stack("quic-v1");
     let listening = Listening::start(&stack, &[]).await;
