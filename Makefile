@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -81,6 +81,15 @@ clippy:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+man: ## perf-node's man pages, in target/man/man1 (MANPATH=target/man man perf-node-dial)
+	$(CARGO) build --release $(LOCKED) -p perf-node
+	$(TARGET)/release/perf-node man $(TARGET)/man/man1
+
+completions: ## perf-node's completions for bash, fish and zsh, in target/completions
+	$(CARGO) build --release $(LOCKED) -p perf-node
+	mkdir -p $(TARGET)/completions
+	for shell in bash fish zsh; do $(TARGET)/release/perf-node completions $$shell > $(TARGET)/completions/perf-node.$$shell || exit; done
 
 audit: ## licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources

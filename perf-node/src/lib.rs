@@ -12,7 +12,9 @@
 pub mod by_hand;
 pub mod cli;
 mod connection;
+pub mod doctor;
 mod identity;
+pub mod limits;
 mod listener;
 mod node;
 pub mod probe;

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{Swarm, SwarmEvent};
+use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
 use perf_protocol::ReadBuffer;
 
 use crate::connection::Counts;
+use crate::limits::Gate;
 use crate::swarm::{Answer, NodeBehaviour};
 
 /// Buffers kept for the next stream: a one-byte exchange must not wait for one to be made. Those of
@@ -29,21 +30,23 @@ pub struct PerfListener {
     pub(crate) accepted: Arc<AtomicU64>,
 }
 
-/// Answers streams by the protocol; one on which no byte moves for `stall` is reset.
-pub(crate) fn answer(stall: Duration) -> Answer {
+/// Answers streams by the protocol; one on which no byte moves for `stall` is reset, and one that the
+/// `gate` refuses.
+pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     let kept: Arc<Mutex<Vec<ReadBuffer>>> = Arc::default();
-    Answer::new(move |mut stream| {
-        let kept = Arc::clone(&kept);
+    Answer::new(move |stream| {
+        let (kept, gate) = (Arc::clone(&kept), gate.clone());
         async move {
             let unused = kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut buffer = unused.unwrap_or_default();
-            let meter = Meter::start();
-            let counts = Counts(&meter);
-            let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
-            match stall::guard(&meter, stall, serving).await {
-                Ok(Ok(served)) => tracing::debug!("{served:?}"),
-                Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
-                Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
+            match gate {
+                None => serve(stream, stall, &mut buffer).await,
+                // Of a stream without a place the refusal was told; dropping it resets it.
+                Some(gate) => {
+                    if let Ok(_place) = gate.place() {
+                        serve(gate.limit(stream), stall, &mut buffer).await;
+                    }
+                }
             }
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() < KEPT_BUFFERS {
@@ -51,6 +54,21 @@ pub(crate) fn answer(stall: Duration) -> Answer {
             }
         }
     })
+}
+
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stall: Duration,
+    buffer: &mut ReadBuffer,
+) {
+    let meter = Meter::start();
+    let counts = Counts(&meter);
+    let serving = perf_protocol::serve(&mut stream, &counts, buffer);
+    match stall::guard(&meter, stall, serving).await {
+        Ok(Ok(served)) => tracing::debug!("{served:?}"),
+        Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
+        Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
+    }
 }
 
 impl Listener for PerfListener {
@@ -86,6 +104,10 @@ impl Listener for PerfListener {
                         return Ok(());
                     }
                 }
+                // What the gate refuses it has told.
+                SwarmEvent::IncomingConnectionError {
+                    error: ListenError::Denied { .. }, ..
+                } => {}
                 SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                     let reason = harness_sdk::chain(&error);
                     tracing::info!("a dialer at {send_back_addr} could not connect: {reason}");

@@ -17,6 +17,7 @@ use libp2p::{Multiaddr, TransportError, identify};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::PerfConnection;
+use crate::limits::Limits;
 use crate::listener::PerfListener;
 use crate::stacks::Timings;
 use crate::swarm::{Answer, Event, Manner, NodeBehaviour, NodeBehaviourEvent, Streams};
@@ -32,10 +33,12 @@ const IDENTIFY_PATIENCE: Duration = Duration::from_secs(1);
 const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The node: rust-libp2p 0.56 on the stacks of [`stacks`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PerfNode {
     /// How the process is built and run, for the document.
     pub environment: &'static [(&'static str, &'static str)],
+    /// Whom its listeners serve, and how much.
+    pub limits: Limits,
 }
 
 impl Node for PerfNode {
@@ -54,8 +57,17 @@ impl Node for PerfNode {
         stacks::supported(stack)
     }
 
+    /// Baselines on a byte stream have no streams to tell requests apart.
+    fn streams_at_once(&self, stack: &Stack) -> Option<usize> {
+        let one =
+            matches!(stack.transport, Transport::RawTcp | Transport::RawTls | Transport::RawNoise);
+        one.then_some(1)
+    }
+
     async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
-        bind(config, listener::answer(config.stall), &Manner::default()).await
+        let gate = self.limits.gate();
+        let answer = listener::answer(config.stall, gate.clone());
+        bind(config, answer, &Manner { gate, ..Manner::default() }).await
     }
 
     async fn dial(&self, config: &Config, address: &str) -> Result<PerfConnection, BoxError> {
