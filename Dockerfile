@@ -16,6 +16,7 @@ ENV CARGO_PROFILE_RELEASE_DEBUG=false \
 # member; the real ones come after.
 COPY Cargo.toml Cargo.lock ./
 COPY protocols/perf/Cargo.toml protocols/perf/
+COPY protocols/quic/Cargo.toml protocols/quic/
 COPY protocols/webtransport/Cargo.toml protocols/webtransport/
 COPY harness-sdk/Cargo.toml harness-sdk/
 COPY coordinator/Cargo.toml coordinator/
@@ -70,6 +71,7 @@ ENTRYPOINT ["/iperf-perf"]
 FROM workspace AS perf-node-build
 RUN release perf-node
 COPY protocols/perf/src protocols/perf/src
+COPY protocols/quic/src protocols/quic/src
 COPY protocols/webtransport/src protocols/webtransport/src
 COPY harness-sdk/src harness-sdk/src
 COPY perf-node/src perf-node/src

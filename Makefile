@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go full soak fuzz check fmt clippy doc test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -49,8 +49,13 @@ test-js: test-deps ## the js-libp2p node: format, types, tests (needs Node.js 20
 test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
 	@scripts/test-go
 
-full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, a Go and a Node program
+# With --workspace, or cargo would build the node once more, with other features of what it depends on.
+test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (needs Go, Node.js, Chromium)
 	@scripts/test-deps full
+	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 chromium::
+
+full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
+	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
@@ -58,6 +63,13 @@ soak: ## half an hour on one connection of each stack, and ten thousand connecti
 
 fuzz: ## the decoders under fuzz/, each for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
 	scripts/fuzz
+
+# What is not there yet is fetched; beyond that nobody is asked anything. A package knows nothing of the workspace's
+# profile: with that said again, what the tests have built already is taken as far as it can be.
+package: ## libp2p-quic-shared and libp2p-webtransport-native as others would get them, built from their packages alone
+	$(CARGO) fetch $(LOCKED) --target $(HOST)
+	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-quic-shared -p libp2p-webtransport-native \
+		--config 'profile.dev.package."*".opt-level=1' --config 'profile.dev.package."*".debug=false'
 
 check: fmt clippy doc ## format, lints, documentation
 
@@ -70,6 +82,15 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps
 
+man: ## perf-node's man pages, in target/man/man1 (MANPATH=target/man man perf-node-dial)
+	$(CARGO) build --release $(LOCKED) -p perf-node
+	$(TARGET)/release/perf-node man $(TARGET)/man/man1
+
+completions: ## perf-node's completions for bash, fish and zsh, in target/completions
+	$(CARGO) build --release $(LOCKED) -p perf-node
+	mkdir -p $(TARGET)/completions
+	for shell in bash fish zsh; do $(TARGET)/release/perf-node completions $$shell > $(TARGET)/completions/perf-node.$$shell || exit; done
+
 audit: ## licences, sources and bans of the dependencies (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources
 
@@ -80,3 +101,4 @@ test-deps:
 	@scripts/test-deps
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')

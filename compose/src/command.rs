@@ -183,7 +183,9 @@ async fn run(options: &RunOptions) -> Result<u8, Error> {
         }
     };
     print(&answer(&passed))?;
-    if options.snapshot && !passed.interrupted {
+    if options.snapshot && passed.interrupted {
+        eprintln!("warning: no snapshot was made: the run was interrupted");
+    } else if options.snapshot {
         let taken = snapshot::take(options, &cells, &passed.folder, &passed.results).await?;
         let (archive, missing) = taken;
         for what in missing {
@@ -209,8 +211,13 @@ async fn pass_with(
     interrupt: &mut Shutdown,
 ) -> Result<Pass, Error> {
     let passed = pass(&mut engine, options, definitions, cells, interrupt).await;
-    engine.clean_up().await?;
-    Ok(passed?)
+    let cleaned = engine.clean_up().await;
+    let mut passed = passed?;
+    // What was measured is shown all the same.
+    if let Err(error) = cleaned {
+        passed.error.get_or_insert(error.into());
+    }
+    Ok(passed)
 }
 
 /// The selected tests.

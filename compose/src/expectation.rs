@@ -45,11 +45,16 @@ fn unmet_by(
             "that \"{name}\" fails was accepted until {expires}; {owner} has to see to it: {reason}"
         )];
     }
-    let passed = covered.into_iter().filter(|result| result.status == Status::Pass);
     let told = |result: &TestResult| {
-        format!("{} passed, and {owner} expects it to fail: {reason}", result.test)
+        let ended = match result.status {
+            Status::Pass => "passed",
+            // A node that no longer tries has not failed either.
+            Status::Unsupported => "is unsupported",
+            _ => return None,
+        };
+        Some(format!("{} {ended}, and {owner} expects it to fail: {reason}", result.test))
     };
-    passed.map(told).collect()
+    covered.into_iter().filter_map(told).collect()
 }
 
 #[cfg(test)]
@@ -92,6 +97,11 @@ mod tests {
         assert_eq!(
             unmet("a x a", &results, "2026-12-31"),
             ["a x a (tcp, noise, yamux) passed, and them expects it to fail: no luck"]
+        );
+        let mut given_up = results.clone();
+        given_up[1].status = Status::Unsupported;
+        assert!(
+            unmet("a x b", &given_up, "2026-12-31")[0].contains("is unsupported, and them expects")
         );
         assert!(
             unmet("a x b", &results, "2027-01-01")[0].contains("was accepted until 2026-12-31")

@@ -28,7 +28,8 @@ impl Phase {
                 phase: phase.to_owned(),
                 iteration: iteration.parse().ok()?,
                 iterations: iterations.parse().ok()?,
-                sample: sample.trim().to_owned(),
+                // Loggers that write `msg="…"` close a quotation here.
+                sample: sample.trim_end().trim_end_matches('"').to_owned(),
             })
         })
     }
@@ -46,9 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_sdks_log_is_read() {
+    fn a_line_of_a_nodes_log_is_read() {
         let line = "2026-11-08T14:30:22Z  INFO harness_sdk::plan: upload 3/10: 6.512 Gbps";
         assert_eq!(Phase::parse(line).unwrap().to_string(), "upload 3/10: 6.512 Gbps");
+        let go = "time=2026-11-08T14:30:22Z level=INFO msg=\"download 1/5: 4.025 Gbps\"";
+        assert_eq!(Phase::parse(go).unwrap().to_string(), "download 1/5: 4.025 Gbps");
         for other in ["upload 3 of 10: x", "upload x/10: y", "uploads 3/10: 1", "", "latency"] {
             assert_eq!(Phase::parse(other), None, "{other}");
         }

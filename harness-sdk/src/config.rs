@@ -3,6 +3,9 @@
 //! [`Settings`] collects raw text and remembers where each value came from; [`Config`] is what they
 //! mean. Nothing else in a node reads the environment.
 
+pub mod by_hand;
+pub mod parse;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::failure::{Class, Failure, Phase};
+use crate::load::Load;
 use crate::plan::{Amount, Direction, Plan};
+use crate::progress::{Form, Progress};
 use crate::stack::{Muxer, Profile, SecureChannel, Stack, Transport};
 
 /// A setting that every node understands: one row of the contract's first table.
@@ -141,7 +146,7 @@ impl Settings {
 
     /// The role that IS_DIALER names, if it does.
     pub fn role(&self) -> Option<Role> {
-        let dialer = self.get(&IS_DIALER).and_then(parse_bool)?;
+        let dialer = self.get(&IS_DIALER).and_then(parse::boolean)?;
         Some(if dialer { Role::Dialer } else { Role::Listener })
     }
 
@@ -267,6 +272,10 @@ pub struct Config {
     pub stall: Duration,
     /// One deadline for a dialer's whole run.
     pub timeout: Option<Duration>,
+    /// How a dialer's iterations are run; by hand only.
+    pub load: Load,
+    /// What a dialer says while it works; by hand only.
+    pub progress: Progress,
     /// A listener that ends with its first dialer, as `iperf3 -1` does; by hand only.
     pub one_off: bool,
     /// A key file, made where absent; `None`: a fresh identity.
@@ -278,7 +287,7 @@ pub struct Config {
 impl Config {
     /// Contract mode: the role is IS_DIALER's, and nothing is assumed about the stack.
     pub fn from_contract(settings: &Settings) -> Result<Self, Invalid> {
-        settings.require(&IS_DIALER, parse_bool)?;
+        settings.require(&IS_DIALER, parse::boolean)?;
         Self::new(settings.role().unwrap_or(Role::Listener), settings)
     }
 
@@ -286,12 +295,18 @@ impl Config {
     pub fn by_hand(role: Role, settings: Settings) -> Result<Self, Invalid> {
         let mut settings =
             settings.without(&IS_DIALER).with_default(&TRANSPORT, Transport::Tcp.as_str());
-        if settings.require(&TRANSPORT, parse_name::<Transport>)?.is_layered() {
+        if settings.require(&TRANSPORT, parse::name::<Transport>)?.is_layered() {
             settings = settings
                 .with_default(&SECURE_CHANNEL, SecureChannel::Noise.as_str())
                 .with_default(&MUXER, Muxer::Yamux.as_str());
         }
-        Self::new(role, &settings)
+        let config = Self::new(role, &settings)?;
+        let progress = Progress::read(&settings)?;
+        if progress.form == Form::Json && config.debug {
+            let told = "--progress: \"json\" makes every line on stderr JSON, and what --debug says is none; leave one out";
+            return Err(Invalid::Combination(told.to_owned()));
+        }
+        Ok(Self { load: Load::read(&settings, &config.plan)?, progress, ..config })
     }
 
     fn new(role: Role, settings: &Settings) -> Result<Self, Invalid> {
@@ -299,27 +314,29 @@ impl Config {
             role,
             stack: read_stack(settings)?,
             redis_url: settings
-                .read(&REDIS_ADDR, parse_redis)?
+                .read(&REDIS_ADDR, parse::redis_url)?
                 .unwrap_or_else(|| format!("redis://{DEFAULT_REDIS_ADDR}")),
-            test_key: settings.read(&TEST_KEY, parse_test_key)?,
+            test_key: settings.read(&TEST_KEY, parse::test_key)?,
             ip: settings
                 .read(&LISTENER_IP, |text| text.parse().ok())?
                 .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             port: settings.read(&PERF_LISTENER_PORT, |text| text.parse().ok())?.unwrap_or(0),
             plan: read_plan(settings)?,
-            stall: settings.read(&PERF_STALL_SECS, parse_seconds)?.unwrap_or(DEFAULT_STALL),
-            timeout: settings.read(&PERF_TIMEOUT_SECS, parse_seconds)?,
+            stall: settings.read(&PERF_STALL_SECS, parse::seconds)?.unwrap_or(DEFAULT_STALL),
+            timeout: settings.read(&PERF_TIMEOUT_SECS, parse::seconds)?,
+            load: Load::default(),
+            progress: Progress::default(),
             one_off: false,
             identity: settings.read(&PERF_IDENTITY, |text| Some(PathBuf::from(text)))?,
-            debug: settings.read(&DEBUG, parse_bool)?.unwrap_or(false),
+            debug: settings.read(&DEBUG, parse::boolean)?.unwrap_or(false),
         })
     }
 }
 
 fn read_stack(settings: &Settings) -> Result<Stack, Invalid> {
-    let transport = settings.require(&TRANSPORT, parse_name::<Transport>)?;
-    let secure_channel = settings.read(&SECURE_CHANNEL, parse_name::<SecureChannel>)?;
-    let muxer = settings.read(&MUXER, parse_name::<Muxer>)?;
+    let transport = settings.require(&TRANSPORT, parse::name::<Transport>)?;
+    let secure_channel = settings.read(&SECURE_CHANNEL, parse::name::<SecureChannel>)?;
+    let muxer = settings.read(&MUXER, parse::name::<Muxer>)?;
     for (variable, present) in
         [(&SECURE_CHANNEL, secure_channel.is_some()), (&MUXER, muxer.is_some())]
     {
@@ -335,15 +352,15 @@ fn read_stack(settings: &Settings) -> Result<Stack, Invalid> {
             _ => {}
         }
     }
-    let profile = settings.read(&PERF_PROFILE, parse_name::<Profile>)?.unwrap_or(Profile::Stock);
+    let profile = settings.read(&PERF_PROFILE, parse::name::<Profile>)?.unwrap_or(Profile::Stock);
     Ok(Stack { transport, secure_channel, muxer, profile })
 }
 
 fn read_plan(settings: &Settings) -> Result<Plan, Invalid> {
-    let duration = settings.read(&DURATION, parse_seconds)?;
+    let duration = settings.read(&DURATION, parse::seconds)?;
     let direction = |bytes: &Variable, iterations: &Variable| {
-        let given = settings.read(bytes, parse_bytes)?;
-        let iterations = settings.read(iterations, parse_count)?.unwrap_or(DEFAULT_ITERATIONS);
+        let given = settings.read(bytes, parse::bytes)?;
+        let iterations = settings.read(iterations, parse::count)?.unwrap_or(DEFAULT_ITERATIONS);
         let amount = match (given, duration) {
             (None | Some(0), Some(duration)) => Amount::Duration(duration),
             (None, None) => Amount::Bytes(DEFAULT_BYTES),
@@ -361,74 +378,10 @@ fn read_plan(settings: &Settings) -> Result<Plan, Invalid> {
         upload: direction(&UPLOAD_BYTES, &UPLOAD_ITERATIONS)?,
         download: direction(&DOWNLOAD_BYTES, &DOWNLOAD_ITERATIONS)?,
         latency_iterations: settings
-            .read(&LATENCY_ITERATIONS, parse_count)?
+            .read(&LATENCY_ITERATIONS, parse::count)?
             .unwrap_or(DEFAULT_LATENCY_ITERATIONS),
-        warmup: settings.read(&PERF_WARMUP, parse_count)?.unwrap_or(0),
+        warmup: settings.read(&PERF_WARMUP, parse::count)?.unwrap_or(0),
     })
-}
-
-fn parse_name<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.parse().ok()
-}
-
-fn parse_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// Digits only: what `u64::from_str` takes, less its leading `+`.
-fn parse_digits(text: &str) -> Option<u64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn parse_count(text: &str) -> Option<u64> {
-    parse_digits(text).filter(|count| *count <= MAX_ITERATIONS)
-}
-
-fn parse_bytes(text: &str) -> Option<u64> {
-    let (digits, shift) = match text.bytes().last()? {
-        b'K' | b'k' => (&text[..text.len() - 1], 10),
-        b'M' | b'm' => (&text[..text.len() - 1], 20),
-        b'G' | b'g' => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    parse_digits(digits)?.checked_mul(1 << shift)
-}
-
-fn parse_seconds(text: &str) -> Option<Duration> {
-    let digits = text.strip_suffix('s').unwrap_or(text);
-    if !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return None;
-    }
-    let duration = Duration::try_from_secs_f64(digits.parse().ok()?).ok()?;
-    // A year bounds what timers are asked for.
-    (Duration::ZERO < duration && duration <= Duration::from_secs(365 * 86_400)).then_some(duration)
-}
-
-fn parse_test_key(text: &str) -> Option<String> {
-    let accepted = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    (text.len() <= 64 && text.bytes().all(accepted)).then(|| text.to_owned())
-}
-
-/// `host:port` or `redis://…`, checked by the client library that will use it.
-fn parse_redis(text: &str) -> Option<String> {
-    let url = match text.contains("://") {
-        true => text.to_owned(),
-        false => {
-            let (host, port) = text.rsplit_once(':')?;
-            let bare_ipv6 = host.contains(':') && !host.starts_with('[');
-            if host.is_empty() || bare_ipv6 || port.parse::<u16>().is_err() {
-                return None;
-            }
-            format!("redis://{text}")
-        }
-    };
-    let parsed = redis::parse_redis_url(&url)?;
-    (parsed.scheme() == "redis" && parsed.host_str().is_some_and(|host| !host.is_empty()))
-        .then_some(url)
 }
 
 #[cfg(test)]
@@ -588,7 +541,7 @@ mod tests {
 
     #[test]
     fn sizes_take_binary_suffixes() {
-        let sizes = ["1", "2K", "3m", "1G"].map(|text| parse_bytes(text).unwrap());
+        let sizes = ["1", "2K", "3m", "1G"].map(|text| parse::bytes(text).unwrap());
         assert_eq!(sizes, [1, 2048, 3 << 20, 1 << 30]);
     }
 
@@ -596,7 +549,7 @@ mod tests {
     fn redis_addresses() {
         for accepted in ["redis:6379", "[::1]:6379", "redis://user:secret@host:1/2", "redis://host"]
         {
-            assert!(parse_redis(accepted).is_some(), "{accepted}");
+            assert!(parse::redis_url(accepted).is_some(), "{accepted}");
         }
     }
 
@@ -611,8 +564,8 @@ mod tests {
         #[test]
         fn whole_seconds_read_back(seconds in 1u64..100_000) {
             let expected = Some(Duration::from_secs(seconds));
-            prop_assert_eq!(parse_seconds(&seconds.to_string()), expected);
-            prop_assert_eq!(parse_seconds(&format!("{seconds}s")), expected);
+            prop_assert_eq!(parse::seconds(&seconds.to_string()), expected);
+            prop_assert_eq!(parse::seconds(&format!("{seconds}s")), expected);
         }
     }
 }

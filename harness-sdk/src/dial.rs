@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
@@ -10,9 +11,11 @@ use crate::config::Config;
 use crate::coordination::{Meeting, Store};
 use crate::cost::{Cost, Costed};
 use crate::failure::{Class, Failure, Phase};
+use crate::handshakes;
 use crate::life_cycle::{Outcome, catch_signals, check_stack, contain};
 use crate::node::{Connection, Details, Node};
-use crate::plan::{self, Measurements};
+use crate::plan::{self, Conduct, Measurements};
+use crate::progress::Event;
 use crate::report::Report;
 use crate::signals::{Signals, Stop};
 use crate::transport_info::TransportInfo;
@@ -34,13 +37,15 @@ pub(crate) async fn dial<N: Node>(
     config: Config,
     address: Option<String>,
 ) -> Outcome {
-    let (report_node, stack) = (Arc::clone(&node), config.stack);
+    let (report_node, stack, load) = (Arc::clone(&node), config.stack, config.load);
+    let progress = config.progress;
     let shared = Arc::new(Mutex::new(Run::default()));
     let inside = Arc::clone(&shared);
     let dialing = async move {
         let mut run = inside.lock().await;
         let mut signals = catch_signals()?;
         check_stack(node.as_ref(), &config)?;
+        check_load(node.as_ref(), &config)?;
         measure_until_stopped(node.as_ref(), &config, address, &mut signals, &mut run).await
     };
     let result = contain(dialing).await;
@@ -54,8 +59,10 @@ pub(crate) async fn dial<N: Node>(
         details: run.details.clone(),
         transport: run.transport,
         cost: run.cost.clone(),
+        load,
     };
-    Outcome { document: Some(report.document(&run.measurements, failure.as_ref())), failure }
+    let document = Some(report.document(&run.measurements, failure.as_ref()));
+    Outcome { document, failure, form: progress.form }
 }
 
 /// What a dialer has so far.
@@ -70,7 +77,7 @@ struct Run {
 
 impl Run {
     fn phase(&self) -> Phase {
-        let section = self.measurements.current.as_ref().map(|current| current.samples.phase);
+        let section = self.measurements.current.first().map(|current| current.samples.phase);
         section.or(self.phase).unwrap_or(Phase::Configuration)
     }
 }
@@ -108,10 +115,10 @@ async fn measure<N: Node>(
     address: Option<String>,
     run: &mut Run,
 ) -> Result<(), Failure> {
-    let connection = match address {
+    let (connection, address) = match address {
         Some(address) => {
             run.phase = Some(Phase::Dial);
-            connect(node, config, &address).await?
+            (connect(node, config, &address).await?, address)
         }
         None => {
             run.phase = Some(Phase::Coordination);
@@ -122,11 +129,47 @@ async fn measure<N: Node>(
         }
     };
     run.details = connection.details();
-    let connection = Costed::new(connection, &run.cost);
-    let result = plan::run(&config.plan, &connection, config.stall, &mut run.measurements).await;
-    run.transport = connection.transport();
-    let _ = timeout(FAREWELL, connection.close()).await;
-    result
+    let mut connections = vec![Costed::new(connection, &run.cost)];
+    let at_once = config.plan.has_transfers() || config.load.latency_under.is_some();
+    while at_once && connections.len() < config.load.connections {
+        let connection = connect(node, config, &address).await?;
+        connections.push(Costed::new(connection, &run.cost));
+    }
+    let Config { plan, load, stall, progress, .. } = config;
+    progress.tell(&Event::connected(&address, config.stack, connections.len(), &run.details));
+    let conduct = Conduct { plan, load, stall: *stall, progress };
+    let result = plan::run(conduct, &connections, &mut run.measurements).await;
+    run.transport = connections.first().and_then(Connection::transport);
+    close(connections).await;
+    result?;
+    if load.handshakes > 0 {
+        let made = handshakes::measure(node, config, &address).await?;
+        progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
+        run.measurements.handshakes = Some(made);
+    }
+    Ok(())
+}
+
+/// Refuses a load that the stack cannot carry.
+fn check_load<N: Node>(node: &N, config: &Config) -> Result<(), Failure> {
+    let wanted = config.load.streams_at_once();
+    match node.streams_at_once(&config.stack) {
+        Some(most) if wanted > most => {
+            let message = format!(
+                "{} has at most {most} stream at a time on a connection, and this would be {wanted}: leave out --streams, --bidirectional and --latency-under-load, or give --connections",
+                config.stack
+            );
+            Err(Failure::new(Class::Usage, Phase::Configuration, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells the peer that this was all, on each of its connections.
+pub(crate) async fn close<C: Connection>(connections: impl IntoIterator<Item = C>) {
+    let farewells = connections.into_iter().map(Connection::close);
+    // The peer sees the end of the process all the same.
+    let _ = timeout(FAREWELL, join_all(farewells)).await;
 }
 
 /// Dials what is published. While an attempt lasts or has failed, a *changed* address within the
@@ -136,7 +179,7 @@ async fn meet<N: Node, S: Store>(
     config: &Config,
     meeting: &mut Meeting<S>,
     mut address: String,
-) -> Result<N::Connection, Failure> {
+) -> Result<(N::Connection, String), Failure> {
     loop {
         tracing::debug!("dialing {address}");
         let dialed = tokio::select! {
@@ -147,7 +190,7 @@ async fn meet<N: Node, S: Store>(
             }
         };
         let failure = match dialed {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => return Ok((connection, address)),
             Err(failure) if failure.class != Class::Connect => return Err(failure),
             Err(failure) => failure,
         };
@@ -171,7 +214,7 @@ async fn changed_address<S: Store>(
     }
 }
 
-async fn connect<N: Node>(
+pub(crate) async fn connect<N: Node>(
     node: &N,
     config: &Config,
     address: &str,

@@ -10,6 +10,9 @@ use crate::stack::Stack;
 use crate::stats::{BoxPlot, box_plot};
 use crate::transport_info::TransportInfo;
 
+/// The document's JSON Schema (draft 2020-12), as JSON: what any reader may rely on.
+pub const SCHEMA: &str = include_str!("../schema/document.schema.json");
+
 /// One YAML document (contract, "stdout").
 ///
 /// Reading is tolerant: unknown keys are ignored and a foreign node's own `node:` block, of
@@ -91,6 +94,15 @@ pub struct NodeInfo {
     /// Of the latency section's samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_percentiles_ms: Option<LatencyPercentiles>,
+    /// How the iterations were run, where that is not one stream of one connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadInfo>,
+    /// Latency beside transfers, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_under_load: Option<LatencyUnderLoad>,
+    /// What making connections takes, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
     /// User and system time of this process so far.
     pub cpu_seconds: f64,
     /// What moving payload costs this side.
@@ -167,6 +179,93 @@ pub struct LatencyPercentiles {
     pub p90: Option<f64>,
     /// 95th percentile.
     pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+}
+
+/// How iterations were run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadInfo {
+    /// How many connections carried an upload or download at once.
+    pub connections: u64,
+    /// On how many streams of each.
+    pub streams: u64,
+    /// Whether uploads and downloads ran at once.
+    pub bidirectional: bool,
+    /// How long each iteration ran before it counted.
+    pub omit_seconds: f64,
+    /// The upload section's streams; absent where there was one, or the section is not whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<StreamsInfo>,
+    /// The download section's streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<StreamsInfo>,
+}
+
+/// What each of several streams at once had.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamsInfo {
+    /// By stream, those of the first connection first: its bytes in all iterations over the time until
+    /// its own last receipts.
+    pub stream_gbps: Vec<f64>,
+    /// By iteration: Jain's index ([`fairness`](crate::stats::fairness)) of the streams' rates.
+    pub fairness: Vec<f64>,
+}
+
+/// Latency beside transfers on the same connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyUnderLoad {
+    /// What ran meanwhile: `upload`, `download` or `both`.
+    pub beside: String,
+    /// One-byte exchanges, each on a fresh stream, one after the other.
+    pub exchanges: u64,
+    /// What they took.
+    pub percentiles_ms: TailPercentiles,
+    /// What the uploads reached, in whole requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_gbps: Option<f64>,
+    /// What the downloads reached, in whole requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_gbps: Option<f64>,
+}
+
+/// Percentiles of what may have a long tail; `None` where fewer than ten samples lie beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TailPercentiles {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    #[serde(rename = "p99.9")]
+    pub p99_9: Option<f64>,
+}
+
+/// What making connections takes: each was dialed until it was ready for a request, and closed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handshakes {
+    /// How many.
+    pub completed: u64,
+    /// How many at a time.
+    pub at_once: u64,
+    /// For all of them, closing included.
+    pub seconds: f64,
+    /// Their number over that time.
+    pub per_second: f64,
+    /// From the dial until the connection was ready.
+    pub ready_ms: HandshakePercentiles,
+    /// By the phases of connecting, as in [`NodeInfo::phases_ms`].
+    #[serde(default)]
+    pub phases_ms: BTreeMap<String, HandshakePercentiles>,
+}
+
+/// Percentiles of connecting; `None` where fewer than ten samples lie beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandshakePercentiles {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
 }
@@ -256,16 +355,8 @@ impl NodeInfo {
             entries.extend(extra.map(|(name, value)| (name.as_str(), quoted_if_needed(value))));
             line(out, "  ", "stack", &mapping(entries));
         }
-        let mut phases: Vec<(&str, String)> = Vec::new();
-        for name in CONNECTION_PHASES {
-            phases.extend(self.phases_ms.connection.get(name).map(|ms| (name, significant(*ms))));
-        }
-        let others = self.phases_ms.connection.iter();
-        phases.extend(
-            others
-                .filter(|(name, _)| !CONNECTION_PHASES.contains(&name.as_str()))
-                .map(|(name, ms)| (name.as_str(), significant(*ms))),
-        );
+        let connection = by_phase(&self.phases_ms.connection);
+        let mut phases: Vec<_> = connection.map(|(name, ms)| (name, significant(*ms))).collect();
         for (name, percentiles) in
             [("stream_open", self.phases_ms.stream_open), ("exchange", self.phases_ms.exchange)]
         {
@@ -278,6 +369,15 @@ impl NodeInfo {
             let entries = [("p50", p50), ("p90", p90), ("p95", p95), ("p99", p99)];
             let entries = entries.map(|(name, value)| (name, or_null(value)));
             line(out, "  ", "latency_percentiles_ms", &mapping(entries));
+        }
+        if let Some(load) = &self.load {
+            load.write_yaml(out);
+        }
+        if let Some(measured) = &self.latency_under_load {
+            measured.write_yaml(out);
+        }
+        if let Some(made) = &self.handshakes {
+            made.write_yaml(out);
         }
         line(out, "  ", "cpu_seconds", &significant(self.cpu_seconds));
         if let Some(CpuPerGb { upload, download }) = self.cpu_seconds_per_gb {
@@ -300,6 +400,64 @@ impl NodeInfo {
 
 /// The order phases happen in, which is the order they are printed in.
 const CONNECTION_PHASES: [&str; 4] = ["dial", "security", "muxer", "handshake"];
+
+/// What is known by phase in the order of the phases; those of unknown names come last.
+fn by_phase<T>(values: &BTreeMap<String, T>) -> impl Iterator<Item = (&str, &T)> {
+    let known = CONNECTION_PHASES.into_iter().filter_map(|name| Some((name, values.get(name)?)));
+    let others = values.iter().map(|(name, value)| (name.as_str(), value));
+    known.chain(others.filter(|(name, _)| !CONNECTION_PHASES.contains(name)))
+}
+
+impl LoadInfo {
+    fn write_yaml(&self, out: &mut String) {
+        out.push_str("  load:\n");
+        line(out, "    ", "connections", &self.connections.to_string());
+        line(out, "    ", "streams", &self.streams.to_string());
+        line(out, "    ", "bidirectional", &self.bidirectional.to_string());
+        line(out, "    ", "omit_seconds", &significant(self.omit_seconds));
+        for (name, streams) in [("upload", &self.upload), ("download", &self.download)] {
+            if let Some(StreamsInfo { stream_gbps, fairness }) = streams {
+                let entries = [("stream_gbps", list(stream_gbps)), ("fairness", list(fairness))];
+                line(out, "    ", name, &mapping(entries));
+            }
+        }
+    }
+}
+
+impl LatencyUnderLoad {
+    fn write_yaml(&self, out: &mut String) {
+        let TailPercentiles { p50, p99, p99_9 } = self.percentiles_ms;
+        let percentiles = [("p50", p50), ("p99", p99), ("p99.9", p99_9)];
+        out.push_str("  latency_under_load:\n");
+        line(out, "    ", "beside", &self.beside);
+        line(out, "    ", "exchanges", &self.exchanges.to_string());
+        let percentiles = percentiles.map(|(name, value)| (name, or_null(value)));
+        line(out, "    ", "percentiles_ms", &mapping(percentiles));
+        for (name, gbps) in
+            [("upload_gbps", self.upload_gbps), ("download_gbps", self.download_gbps)]
+        {
+            if let Some(gbps) = gbps {
+                line(out, "    ", name, &significant(gbps));
+            }
+        }
+    }
+}
+
+impl Handshakes {
+    fn write_yaml(&self, out: &mut String) {
+        let written = |HandshakePercentiles { p50, p90, p99 }: &HandshakePercentiles| {
+            mapping([("p50", or_null(*p50)), ("p90", or_null(*p90)), ("p99", or_null(*p99))])
+        };
+        out.push_str("  handshakes:\n");
+        line(out, "    ", "completed", &self.completed.to_string());
+        line(out, "    ", "at_once", &self.at_once.to_string());
+        line(out, "    ", "seconds", &significant(self.seconds));
+        line(out, "    ", "per_second", &significant(self.per_second));
+        line(out, "    ", "ready_ms", &written(&self.ready_ms));
+        let phases = by_phase(&self.phases_ms).map(|(name, of)| (name, written(of)));
+        line(out, "    ", "phases_ms", &mapping(phases));
+    }
+}
 
 impl FailureInfo {
     fn write_yaml(&self, out: &mut String) {
@@ -441,6 +599,37 @@ mod tests {
                     p95: Some(0.3),
                     p99: None,
                 }),
+                load: Some(LoadInfo {
+                    connections: 1,
+                    streams: 2,
+                    bidirectional: true,
+                    omit_seconds: 1.0,
+                    upload: Some(StreamsInfo {
+                        stream_gbps: vec![3.5, 3.3],
+                        fairness: vec![0.999, 1.0],
+                    }),
+                    download: None,
+                }),
+                latency_under_load: Some(LatencyUnderLoad {
+                    beside: "download".into(),
+                    exchanges: 1000,
+                    percentiles_ms: TailPercentiles { p50: Some(4.0), p99: Some(9.5), p99_9: None },
+                    upload_gbps: None,
+                    download_gbps: Some(5.5),
+                }),
+                handshakes: Some(Handshakes {
+                    completed: 20,
+                    at_once: 1,
+                    seconds: 0.05,
+                    per_second: 400.0,
+                    ready_ms: HandshakePercentiles { p50: Some(2.0), p90: None, p99: None },
+                    phases_ms: ["security", "dial"]
+                        .map(|name| {
+                            let p50 = Some(1.0);
+                            (name.to_owned(), HandshakePercentiles { p50, p90: None, p99: None })
+                        })
+                        .into(),
+                }),
                 cpu_seconds: 12.3,
                 cpu_seconds_per_gb: Some(CpuPerGb { upload: Some(0.41), download: None }),
                 peak_rss_bytes: 31_457_280,
@@ -497,6 +686,24 @@ node:
   stack: {transport: tcp, secure_channel: noise, muxer: yamux, profile: stock, negotiation: v1, http: "1.1"}
   phases_ms: {dial: 0.1, security: 1.2, muxer: 0.3, stream_open: {p50: 0.1, p99: null}, exchange: {p50: 0.1, p99: null}}
   latency_percentiles_ms: {p50: 0.2, p90: 0.3, p95: 0.3, p99: null}
+  load:
+    connections: 1
+    streams: 2
+    bidirectional: true
+    omit_seconds: 1.0
+    upload: {stream_gbps: [3.5, 3.3], fairness: [0.999, 1.0]}
+  latency_under_load:
+    beside: download
+    exchanges: 1000
+    percentiles_ms: {p50: 4.0, p99: 9.5, p99.9: null}
+    download_gbps: 5.5
+  handshakes:
+    completed: 20
+    at_once: 1
+    seconds: 0.05
+    per_second: 400.0
+    ready_ms: {p50: 2.0, p90: null, p99: null}
+    phases_ms: {dial: {p50: 1.0, p90: null, p99: null}, security: {p50: 1.0, p90: null, p99: null}}
   cpu_seconds: 12.3
   cpu_seconds_per_gb: {upload: 0.41}
   peak_rss_bytes: 31457280

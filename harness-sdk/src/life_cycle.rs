@@ -12,6 +12,7 @@ use crate::failure::{Class, Failure, Phase};
 use crate::listen::{Announce, listen};
 use crate::node::Node;
 use crate::plan::Measurements;
+use crate::progress::{Event, Form, Progress};
 use crate::report::Report;
 use crate::signals::{Signals, Stop};
 use crate::{logging, panics};
@@ -23,12 +24,14 @@ pub struct Outcome {
     pub document: Option<Document>,
     /// Why the status is not 0.
     pub failure: Option<Failure>,
+    /// How that is told on stderr.
+    pub form: Form,
 }
 
 impl Outcome {
     /// An outcome without a document.
     pub fn from_result(result: Result<(), Failure>) -> Self {
-        Self { document: None, failure: result.err() }
+        Self { failure: result.err(), ..Self::default() }
     }
 
     /// A configuration that was refused; a dialer's document says so too.
@@ -37,7 +40,7 @@ impl Outcome {
             let report = Report { name: node.name(), version: node.version(), ..Report::default() };
             report.document(&Measurements::default(), Some(&failure))
         });
-        Self { document, failure: Some(failure) }
+        Self { document, failure: Some(failure), form: Form::default() }
     }
 }
 
@@ -101,7 +104,10 @@ pub async fn listen_by_hand<N: Node>(
 
 /// By hand: dials `address` once and measures.
 pub async fn dial_by_hand<N: Node>(node: Arc<N>, config: Config, address: String) -> Outcome {
-    logging::init::<N>(config.debug);
+    // What is JSON is nothing else.
+    if config.progress.form != Form::Json {
+        logging::init::<N>(config.debug);
+    }
     dial(node, config, Some(address)).await
 }
 
@@ -138,8 +144,15 @@ pub fn exit(outcome: &Outcome, format: Format) -> ExitCode {
         failure.get_or_insert(Failure::new(Class::Environment, Phase::Report, message));
     }
     let Some(failure) = failure else { return ExitCode::SUCCESS };
-    // Where stderr is gone too, the status is what remains.
-    let _ = writeln!(std::io::stderr().lock(), "{}", failure.last_line());
+    match outcome.form {
+        Form::Json => {
+            Progress { form: Form::Json, interval: None }.tell(&Event::failure(&failure));
+        }
+        // Where stderr is gone too, the status is what remains.
+        Form::Log | Form::Text => {
+            let _ = writeln!(std::io::stderr().lock(), "{}", failure.last_line());
+        }
+    }
     ExitCode::from(failure.class.exit_status())
 }
 

@@ -19,7 +19,7 @@ pub struct Meter(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    started: Instant,
+    started: OnceLock<Instant>,
     opened: OnceLock<Duration>,
     sent: AtomicU64,
     received: AtomicU64,
@@ -36,8 +36,15 @@ pub(crate) struct Moved {
 impl Meter {
     /// A meter whose clock starts now.
     pub fn start() -> Self {
+        let meter = Self::waiting();
+        meter.begin();
+        meter
+    }
+
+    /// A meter whose clock has yet to start: until then it can be handed to whoever watches it.
+    pub(crate) fn waiting() -> Self {
         Self(Arc::new(Counts {
-            started: Instant::now(),
+            started: OnceLock::new(),
             opened: OnceLock::new(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -45,10 +52,15 @@ impl Meter {
         }))
     }
 
+    /// Starts the clock, once.
+    pub(crate) fn begin(&self) {
+        let _ = self.0.started.set(Instant::now());
+    }
+
     /// The stream is open (and its protocol negotiated): what follows is the exchange.
     /// Only the first call counts. Nodes that cannot tell don't call it.
     pub fn opened(&self) {
-        let _ = self.0.opened.set(self.0.started.elapsed());
+        let _ = self.0.opened.set(self.elapsed());
     }
 
     /// `bytes` more of payload were accepted by the stream.
@@ -72,9 +84,9 @@ impl Meter {
         let _ = self.0.foreign.set(Moved { bytes, time });
     }
 
-    /// Time since the meter was made.
+    /// Time since the clock started.
     pub fn elapsed(&self) -> Duration {
-        self.0.started.elapsed()
+        self.0.started.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
     /// How long opening the stream took, where the node said so.

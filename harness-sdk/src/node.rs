@@ -30,6 +30,12 @@ pub trait Node: Send + Sync + 'static {
     /// The process then ends with status 127 before anything else is tried.
     fn speaks(&self, stack: &Stack) -> Result<(), String>;
 
+    /// How many streams at once a connection of `stack` carries; `None`: as many as are opened. By hand
+    /// a load that needs more is refused, with status 2, before anything is dialed.
+    fn streams_at_once(&self, _stack: &Stack) -> Option<usize> {
+        None
+    }
+
     /// Variables of the node's own, beside the contract's, for [`configure`](Self::configure) to
     /// read. Give them names that begin with `PERF_`.
     fn variables(&self) -> &'static [&'static Variable] {
@@ -74,7 +80,7 @@ pub trait Listener: Send {
 
 /// A connection to a listener, over which requests are made.
 ///
-/// Each request stands on a fresh stream. It must tell its [`Meter`] every byte as it moves, and
+/// Each request stands on a fresh stream; by hand several may run at once. It must tell its [`Meter`] every byte as it moves, and
 /// return only when the peer's end of stream was read: that is the only receipt there is. The time
 /// is taken by the SDK, around the call. Dropping a request's future gives it up (reset its stream).
 pub trait Connection: Send + Sync {

@@ -1,5 +1,7 @@
 //! Statistics as pure functions, each naming its method.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -72,10 +74,15 @@ impl Percentiles {
         Some(Self { histogram })
     }
 
-    /// Records one duration in milliseconds; longer than an hour counts as an hour.
-    pub fn record_ms(&mut self, ms: f64) {
-        let nanos = (ms * 1e6).round().clamp(1.0, HIGHEST_NANOS as f64) as u64;
-        self.histogram.saturating_record(nanos);
+    /// Records one duration; longer than an hour counts as an hour.
+    pub fn record(&mut self, duration: Duration) {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(HIGHEST_NANOS);
+        self.histogram.saturating_record(nanos.clamp(1, HIGHEST_NANOS));
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
     }
 
     /// The percentile `p` (0 to 1) in milliseconds, or `None` where fewer than
@@ -91,6 +98,18 @@ impl Percentiles {
 /// Goodput in Gbps: `bytes` × 8 / `seconds` / 10⁹.
 pub fn gbps(bytes: u64, seconds: f64) -> f64 {
     bytes as f64 * 8.0 / seconds / 1e9
+}
+
+/// Jain's fairness index of what `n` streams got at once: (Σx)² / (n·Σx²). 1 where all got the same,
+/// 1/n where one got everything. R. Jain, D. Chiu, W. Hawe, "A Quantitative Measure of Fairness and
+/// Discrimination for Resource Allocation in Shared Computer Systems", DEC-TR-301 (1984).
+///
+/// `None` where nobody got anything, or a share is not a finite number.
+pub fn fairness(shares: &[f64]) -> Option<f64> {
+    let sum: f64 = shares.iter().sum();
+    let squares: f64 = shares.iter().map(|share| share * share).sum();
+    let index = sum * sum / (shares.len() as f64 * squares);
+    index.is_finite().then_some(index)
 }
 
 #[cfg(test)]
@@ -139,12 +158,22 @@ mod tests {
     fn percentiles_need_ten_samples_beyond() {
         let mut percentiles = Percentiles::new().unwrap();
         for i in 0..100 {
-            percentiles.record_ms(f64::from(i + 1));
+            percentiles.record(Duration::from_millis(i + 1));
         }
         assert!((percentiles.at_ms(0.5).unwrap() - 50.0).abs() < 0.1);
         assert!((percentiles.at_ms(0.9).unwrap() - 90.0).abs() < 0.1);
         assert_eq!(percentiles.at_ms(0.95), None);
         assert_eq!(Percentiles::new().unwrap().at_ms(0.5), None);
+    }
+
+    #[test]
+    fn equal_shares_are_fair_and_one_takers_is_one_in_n() {
+        assert_eq!(fairness(&[3.0; 4]), Some(1.0));
+        assert_eq!(fairness(&[8.0, 0.0, 0.0, 0.0]), Some(0.25));
+        // As the report has it: what is fair to k of n users, and gives the others nothing, has k/n.
+        assert_eq!(fairness(&[1.0, 0.0, 1.0, 0.0]), Some(0.5));
+        assert_eq!(fairness(&[1.0, 3.0]), Some(0.8));
+        assert_eq!([fairness(&[]), fairness(&[0.0]), fairness(&[f64::NAN])], [None; 3]);
     }
 
     #[test]

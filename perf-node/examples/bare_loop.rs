@@ -5,7 +5,7 @@
 //! ```text
 //! bare_loop listen tcp noise yamux              prints its multiaddr, serves until killed
 //! bare_loop dial ADDRESS tcp noise yamux BYTES LATENCIES
-//!                                               prints {"upload": Gbps, "download": Gbps, "latency": ms}
+//!               prints {"upload": Gbps, "download": Gbps, "latency": ms, "connect": ms}
 //! ```
 
 use std::error::Error;
@@ -111,10 +111,12 @@ async fn write(stream: &mut Stream, block: &[u8], mut left: u64) -> std::io::Res
 async fn dial(stack: Stack, address: Multiaddr, bytes: u64, latencies: u64) -> Result<()> {
     let (mut transport, _) = stacks::transport(&stack, &Keypair::generate_ed25519())?;
     let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
+    let start = Instant::now();
     let dialed = transport.dial(address, options)?;
     // QUIC's endpoint is driven by the transport.
     tokio::spawn(async move { while transport.next().await.is_some() {} });
     let (_, muxer) = dialed.await?;
+    let connect = start.elapsed().as_secs_f64() * 1e3;
     let (open, requests) = mpsc::channel(1);
     tokio::spawn(drive(muxer, requests));
     // As the node does by the time it measures: one exchange has gone before.
@@ -128,7 +130,9 @@ async fn dial(stack: Stack, address: Multiaddr, bytes: u64, latencies: u64) -> R
     samples.sort_by(f64::total_cmp);
     let latency = if samples.is_empty() { 0.0 } else { quantile(&samples, 0.5) };
     let (up, down) = (gbps(bytes, up), gbps(bytes, down));
-    println!("{{\"upload\": {up}, \"download\": {down}, \"latency\": {latency}}}");
+    println!(
+        r#"{{"upload": {up}, "download": {down}, "latency": {latency}, "connect": {connect}}}"#
+    );
     Ok(())
 }
 

@@ -1,19 +1,30 @@
 //! The command line: from arguments and environment to one configuration.
 
+mod dial;
+mod doctor;
+mod listen;
 mod probe;
+mod tool;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use harness_sdk::config::{self, Config, Invalid, Role, Settings, Variable};
+use harness_sdk::config::{self, Config, Invalid, Role, Settings};
 use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, exit};
 use libp2p::Multiaddr;
 
+use self::dial::{DialFlags, dial};
+use self::doctor::DoctorFlags;
+pub use self::doctor::DoctorFormat;
+use self::listen::{ListenFlags, listen};
 use self::probe::{ProbeFlags, probe};
+pub use self::tool::Tool;
 use crate::baselines::{self, Cipher, PERF_CIPHER};
+use crate::limits::Limits;
 use crate::node::PerfNode;
 use crate::probe::client::Conduct;
 use crate::probe::server::Rule;
@@ -25,7 +36,12 @@ pub enum Invocation {
     /// As a node of the test matrix, told by the environment.
     Contract(Config),
     /// `perf-node listen`.
-    Listen(Config),
+    Listen {
+        /// What to bind.
+        config: Config,
+        /// Who is served, and how much.
+        limits: Limits,
+    },
     /// `perf-node dial`.
     Dial {
         /// What to measure.
@@ -53,6 +69,8 @@ pub enum Invocation {
         /// How dialers are served.
         conduct: Conduct,
     },
+    /// What needs no peer.
+    Tool(Tool),
 }
 
 impl Invocation {
@@ -80,7 +98,12 @@ Examples:
   perf-node dial /ip4/192.0.2.7/tcp/4001/p2p/12D3…  what to type on the other
   perf-node listen --transport quic-v1 --port 4001
   perf-node dial ADDRESS --upload-bytes 100M --upload-iterations 5 --latency-iterations 1000
-  perf-node dial ADDRESS --duration 10 --format json
+  perf-node dial ADDRESS --duration 10 --omit 1 --upload-iterations 1 --download-iterations 1
+  perf-node dial ADDRESS --streams 4 --bidirectional --format json
+  perf-node dial ADDRESS --latency-under-load download --latency-iterations 10000
+  perf-node dial ADDRESS --handshakes 1000
+  perf-node listen --max-rate 10M --max-bytes 1G    for a listener that stands open
+  perf-node doctor                                  what of this machine is worth changing?
   perf-node probe server ADDRESS                    does whoever listens there keep to the protocol?
 
 In a test matrix: without a subcommand, and with IS_DIALER=true or false in the environment, the
@@ -115,6 +138,40 @@ enum Command {
     /// Hold another node against the protocol: well- and ill-behaved peers
     #[command(max_term_width = 100)]
     Probe(ProbeFlags),
+    /// Look at what of this machine limits or blurs a measurement, and say what changes it
+    #[command(max_term_width = 100)]
+    Doctor(DoctorFlags),
+    /// Print the JSON Schema of the document that `dial` prints
+    Schema,
+    /// Print a shell's completions
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages: one for the command, and one for each subcommand
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DocumentFormat {
+    Yaml,
+    Json,
+}
+
+impl From<DocumentFormat> for Format {
+    fn from(format: DocumentFormat) -> Self {
+        match format {
+            DocumentFormat::Yaml => Self::Yaml,
+            DocumentFormat::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -153,63 +210,6 @@ struct NodeFlags {
     cipher: Option<String>,
 }
 
-#[derive(Debug, Args)]
-struct ListenFlags {
-    #[command(flatten)]
-    node: NodeFlags,
-    /// Address to bind [default: 0.0.0.0, every IPv4 address; :: is every IPv6 address]
-    #[arg(long, value_name = "IP")]
-    ip: Option<String>,
-    /// Port to bind; 0 takes any free one [default: 0]
-    #[arg(long, value_name = "PORT")]
-    port: Option<String>,
-    /// End once the first dialer has gone, as `iperf3 -1` does
-    #[arg(long)]
-    one_off: bool,
-}
-
-#[derive(Debug, Args)]
-struct DialFlags {
-    /// What `perf-node listen` (or any libp2p perf server) printed; /dns names are resolved
-    #[arg(value_name = "MULTIADDR")]
-    address: String,
-    #[command(flatten)]
-    node: NodeFlags,
-    /// Size of one upload; K, M and G are 1024, 1024², 1024³ [default: 1G]
-    #[arg(long, value_name = "BYTES")]
-    upload_bytes: Option<String>,
-    /// Size of one download [default: 1G]
-    #[arg(long, value_name = "BYTES")]
-    download_bytes: Option<String>,
-    /// Uploads, each a sample; 0 skips them [default: 10]
-    #[arg(long, value_name = "COUNT")]
-    upload_iterations: Option<String>,
-    /// Downloads, each a sample; 0 skips them [default: 10]
-    #[arg(long, value_name = "COUNT")]
-    download_iterations: Option<String>,
-    /// One-byte exchanges on a fresh stream, each a sample; 0 skips them [default: 100]
-    #[arg(long, value_name = "COUNT")]
-    latency_iterations: Option<String>,
-    /// Length of one upload or download, where its size is not given: whole requests back to back
-    #[arg(long, value_name = "SECONDS")]
-    duration: Option<String>,
-    /// Iterations before each section's first that are not reported [default: 0]
-    #[arg(long, value_name = "COUNT")]
-    warmup: Option<String>,
-    /// One deadline for everything [default: none]
-    #[arg(long, value_name = "SECONDS")]
-    timeout_secs: Option<String>,
-    /// How the document is printed
-    #[arg(long, value_name = "FORMAT", default_value = "yaml")]
-    format: DocumentFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DocumentFormat {
-    Yaml,
-    Json,
-}
-
 /// Reads the process's arguments and environment, which nothing else does.
 ///
 /// `node` takes what they say of variables of its own.
@@ -223,6 +223,10 @@ pub fn invocation(
         Some(Command::Listen(flags)) => listen(flags, environment, node),
         Some(Command::Dial(flags)) => dial(flags, environment, node),
         Some(Command::Probe(flags)) => probe(flags, environment),
+        Some(Command::Doctor(flags)) => Ok(Invocation::Tool(Tool::Doctor(flags.format))),
+        Some(Command::Schema) => Ok(Invocation::Tool(Tool::Schema)),
+        Some(Command::Completions { shell }) => Ok(Invocation::Tool(Tool::Completions(shell))),
+        Some(Command::Man { folder }) => Ok(Invocation::Tool(Tool::ManPages(folder))),
         None if environment.get(&config::IS_DIALER).is_none() => {
             let told = "no subcommand, and IS_DIALER is not set: nothing says what to do";
             Err(Refused::Arguments(Arguments::command().error(ErrorKind::MissingSubcommand, told)))
@@ -264,54 +268,6 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     let message = told.strip_prefix("error: ").unwrap_or(&told);
     let failure = Failure::new(Class::Usage, Phase::Configuration, message);
     exit(&Outcome::from_result(Err(failure)), Format::Yaml)
-}
-
-fn listen(
-    flags: ListenFlags,
-    environment: Settings,
-    node: &mut PerfNode,
-) -> Result<Invocation, Refused> {
-    let settings = with_node(environment, &flags.node)
-        .with_flag(&config::LISTENER_IP, flags.ip)
-        .with_flag(&config::PERF_LISTENER_PORT, flags.port);
-    let config = Config::by_hand(Role::Listener, settings.clone())
-        .and_then(|config| configured(node, &settings, config))
-        .map_err(|invalid| Refused::Setting(Some(Role::Listener), invalid))?;
-    Ok(Invocation::Listen(Config { one_off: flags.one_off, ..config }))
-}
-
-fn dial(
-    flags: DialFlags,
-    environment: Settings,
-    node: &mut PerfNode,
-) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
-    let transport = transport(&flags.address, flags.node.stack.transport.as_deref());
-    let transport = transport.map_err(refused)?;
-    let stack = StackFlags { transport, ..flags.node.stack };
-    let flagged = NodeFlags { stack, ..flags.node };
-    let given: [(&Variable, _); 8] = [
-        (&config::UPLOAD_BYTES, flags.upload_bytes),
-        (&config::DOWNLOAD_BYTES, flags.download_bytes),
-        (&config::UPLOAD_ITERATIONS, flags.upload_iterations),
-        (&config::DOWNLOAD_ITERATIONS, flags.download_iterations),
-        (&config::LATENCY_ITERATIONS, flags.latency_iterations),
-        (&config::DURATION, flags.duration),
-        (&config::PERF_WARMUP, flags.warmup),
-        (&config::PERF_TIMEOUT_SECS, flags.timeout_secs),
-    ];
-    let settings =
-        given.into_iter().fold(with_node(environment, &flagged), |settings, (variable, value)| {
-            settings.with_flag(variable, value)
-        });
-    let config = Config::by_hand(Role::Dialer, settings.clone())
-        .and_then(|config| configured(node, &settings, config))
-        .map_err(refused)?;
-    let format = match flags.format {
-        DocumentFormat::Yaml => Format::Yaml,
-        DocumentFormat::Json => Format::Json,
-    };
-    Ok(Invocation::Dial { config, address: flags.address, format })
 }
 
 /// The transport to dial with: what the address says; a flag may say the same, or what the address
@@ -366,6 +322,7 @@ mod tests {
     use harness_sdk::plan::Amount;
 
     use super::*;
+    use crate::limits;
 
     fn parse(line: &str, environment: &[(&str, &str)]) -> Result<Invocation, Refused> {
         let lookup = |name: &str| {
@@ -395,9 +352,19 @@ mod tests {
         let by_hand = config::VARIABLES
             .iter()
             .filter(|v| !matches!(v.name, "IS_DIALER" | "REDIS_ADDR" | "TEST_KEY"));
-        for variable in by_hand {
+        let flags_alone = config::by_hand::FLAGS.iter().chain(limits::FLAGS);
+        for variable in by_hand.chain(flags_alone) {
             assert!(flags.contains(&variable.flag), "{} has no flag", variable.name);
         }
+    }
+
+    #[test]
+    fn every_flag_that_has_no_variable_is_documented() {
+        let documented = include_str!("../../docs/by-hand.md");
+        for flag in config::by_hand::FLAGS.iter().chain(limits::FLAGS) {
+            assert!(documented.contains(&format!("`{}", flag.name)), "{}", flag.name);
+        }
+        assert!(documented.contains("`--allow-peer"));
     }
 
     #[test]
@@ -469,7 +436,7 @@ mod tests {
     #[test]
     fn a_subcommand_wins_over_is_dialer_and_a_flag_over_its_variable() {
         let environment = [("IS_DIALER", "true"), ("MUXER", "mplex"), ("UPLOAD_BYTES", "7")];
-        let Ok(Invocation::Listen(config)) = parse("perf-node listen", &environment) else {
+        let Ok(Invocation::Listen { config, .. }) = parse("perf-node listen", &environment) else {
             panic!("not a listener")
         };
         assert_eq!(config.stack.to_string(), "tcp, noise, mplex");

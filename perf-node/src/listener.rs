@@ -9,10 +9,11 @@ use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{Swarm, SwarmEvent};
+use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
 
 use crate::buffers::Buffers;
 use crate::connection::Counts;
+use crate::limits::Gate;
 use crate::swarm::{Answer, NodeBehaviour};
 
 /// A listener whose transport has reported its address.
@@ -25,12 +26,23 @@ pub struct PerfListener {
     pub(crate) accepted: Arc<AtomicU64>,
 }
 
-/// Answers streams by the protocol; one on which no byte moves for `stall` is reset.
-pub(crate) fn answer(stall: Duration) -> Answer {
+/// Answers streams by the protocol; one on which no byte moves for `stall` is reset, and one that the
+/// `gate` refuses.
+pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     let buffers = Buffers::default();
     Answer::new(move |stream| {
-        let buffers = buffers.clone();
-        async move { serve_stream(stream, stall, &buffers).await }
+        let (buffers, gate) = (buffers.clone(), gate.clone());
+        async move {
+            match gate {
+                None => serve_stream(stream, stall, &buffers).await,
+                // Of a stream without a place the refusal was told; dropping it resets it.
+                Some(gate) => {
+                    if let Ok(_place) = gate.place() {
+                        serve_stream(gate.limit(stream), stall, &buffers).await;
+                    }
+                }
+            }
+        }
     })
 }
 
@@ -84,6 +96,10 @@ impl Listener for PerfListener {
                         return Ok(());
                     }
                 }
+                // What the gate refuses it has told.
+                SwarmEvent::IncomingConnectionError {
+                    error: ListenError::Denied { .. }, ..
+                } => {}
                 SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                     let reason = harness_sdk::chain(&error);
                     tracing::info!("a dialer at {send_back_addr} could not connect: {reason}");

@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use harness_sdk::{
-    Config, Format, Node, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics,
-};
+use harness_sdk::{Format, Node, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
 use perf_node::cli::{self, Invocation, Refused};
 use perf_node::{PerfNode, by_hand, probe, runtime};
 
@@ -28,25 +26,27 @@ fn run(node: PerfNode, invocation: Invocation) -> ExitCode {
         Err(failure) => return exit(&Outcome::from_result(Err(failure)), Format::Yaml),
     };
     let format = invocation.format();
-    let outcome = runtime.block_on(perform(Arc::new(node), invocation));
+    let outcome = runtime.block_on(perform(node, invocation));
     let code = exit(&outcome, format);
     runtime.shutdown_background();
     code
 }
 
-async fn perform(node: Arc<PerfNode>, invocation: Invocation) -> Outcome {
+async fn perform(node: PerfNode, invocation: Invocation) -> Outcome {
     match invocation {
-        Invocation::Contract(config) => harness_sdk::run(node, config).await,
-        Invocation::Dial { config, address, .. } => dial_by_hand(node, config, address).await,
-        Invocation::Listen(config) => {
-            let Config { stack, .. } = config;
-            let cipher = node.cipher;
+        Invocation::Contract(config) => harness_sdk::run(Arc::new(node), config).await,
+        Invocation::Dial { config, address, .. } => {
+            dial_by_hand(Arc::new(node), config, address).await
+        }
+        Invocation::Listen { config, limits } => {
+            let (stack, cipher) = (config.stack, node.cipher);
             let hint = move |address: &str| by_hand::dial_hint(&stack, cipher, address);
-            listen_by_hand(node, config, hint).await
+            listen_by_hand(Arc::new(PerfNode { limits, ..node }), config, hint).await
         }
         Invocation::ProbeServer { config, address, rules, stall } => {
             probe::server::run(config, address, rules, stall).await
         }
         Invocation::ProbeClient { config, conduct } => probe::client::run(config, conduct).await,
+        Invocation::Tool(tool) => Outcome::from_result(tool.run()),
     }
 }

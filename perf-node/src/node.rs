@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::any::{AnyConnection, AnyListener};
 use crate::baselines::{self, Cipher, Dialed, PERF_CIPHER};
 use crate::connection::PerfConnection;
+use crate::limits::Limits;
 use crate::listener::PerfListener;
 use crate::stacks::Timings;
 use crate::swarm::{Answer, Event, Manner, NodeBehaviour, NodeBehaviourEvent, Streams};
@@ -33,10 +34,12 @@ const IDENTIFY_PATIENCE: Duration = Duration::from_secs(1);
 const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The node: rust-libp2p 0.56 on the stacks of [`stacks`], and the raw [`baselines`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PerfNode {
     /// How the process is built and run, for the document.
     pub environment: &'static [(&'static str, &'static str)],
+    /// Whom its listeners serve, and how much.
+    pub limits: Limits,
     /// What raw-tls and raw-quic encrypt with; `None`: the default of each side.
     pub cipher: Option<Cipher>,
 }
@@ -61,6 +64,13 @@ impl Node for PerfNode {
         }
     }
 
+    /// Baselines on a byte stream have no streams to tell requests apart.
+    fn streams_at_once(&self, stack: &Stack) -> Option<usize> {
+        let one =
+            matches!(stack.transport, Transport::RawTcp | Transport::RawTls | Transport::RawNoise);
+        one.then_some(1)
+    }
+
     fn variables(&self) -> &'static [&'static Variable] {
         &[&PERF_CIPHER]
     }
@@ -74,8 +84,9 @@ impl Node for PerfNode {
         if baselines::is_raw(config.stack.transport) {
             return Ok(baselines::bind(config, self.cipher).await?.into());
         }
-        let answer = listener::answer(config.stall);
-        let listener = bind(config, answer, &Manner::default()).await?;
+        let gate = self.limits.gate();
+        let answer = listener::answer(config.stall, gate.clone());
+        let listener = bind(config, answer, &Manner { gate, ..Manner::default() }).await?;
         Ok(AnyListener::Libp2p(Box::new(listener)))
     }
 

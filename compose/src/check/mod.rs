@@ -170,20 +170,25 @@ const AT_ONCE: usize = 3;
 
 /// Holds a node against the rules; ends whatever it started, however it ends itself.
 pub async fn check(options: &CheckOptions, interrupt: &mut Shutdown) -> Result<Report, Error> {
-    let setup = tokio::select! {
-        setup = Setup::make(options) => setup?,
-        () = interrupt.requested() => return Err(Error::Interrupted),
-    };
+    let setup = Setup::make(options, interrupt).await?;
     let began = Instant::now();
-    let found = tokio::select! {
-        found = all(&setup, &options.rules) => found,
-        () = interrupt.requested() => Err(Error::Interrupted),
-    };
+    let found = unless_interrupted(interrupt, all(&setup, &options.rules)).await;
     let (subject, took) = (setup.name.clone(), began.elapsed());
     let closed = setup.close().await;
     let found = found?;
     closed?;
     Ok(Report::new(subject, found, took))
+}
+
+/// `work`, given up where the user ends it.
+async fn unless_interrupted<T>(
+    interrupt: &mut Shutdown,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        done = work => done,
+        () = interrupt.requested() => Err(Error::Interrupted),
+    }
 }
 
 /// Every finding, stack by stack, in the table's order.

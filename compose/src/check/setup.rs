@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use harness_sdk::Stack;
+use harness_sdk::{Shutdown, Stack};
 use tempfile::TempDir;
 
 use super::bench::Bench;
 use super::place::Place;
 use super::probe::Probe;
 use super::subject::{Subject, Wire, stacks};
-use super::{CheckOptions, Error, StackWords, SubjectName};
+use super::{CheckOptions, Error, StackWords, SubjectName, unless_interrupted};
 use crate::definitions::{Definitions, Implementation, root_of};
 use crate::engine::{Availability, DockerEngine, Engine, ProcessEngine};
 use crate::lock::RunLock;
@@ -72,7 +72,11 @@ enum Found {
 }
 
 impl Setup {
-    pub(super) async fn make(options: &CheckOptions) -> Result<Self, Error> {
+    /// Leaves nothing behind where `interrupt` or an error ends it.
+    pub(super) async fn make(
+        options: &CheckOptions,
+        interrupt: &mut Shutdown,
+    ) -> Result<Self, Error> {
         let definitions = options.definitions.as_deref().map(Definitions::load).transpose()?;
         let logs = Logs::new(options.logs.as_ref())?;
         let home = tempfile::tempdir()?;
@@ -90,18 +94,22 @@ impl Setup {
         let root = options.definitions.as_deref().map_or(options.current_dir.clone(), root_of);
         let engine = ProcessEngine::start(root.clone(), root.join("target")).await?;
         let probe = match stacks.iter().any(|stack| Wire::of(stack.transport) == Wire::Spoken) {
-            true => Some(probe(options, definitions.as_ref(), &engine, logs.folder()).await?),
+            true => {
+                let probe = probe(options, definitions.as_ref(), &engine, logs.folder());
+                Some(unless_interrupted(interrupt, probe).await?)
+            }
             false => None,
         };
         let (subject, place) = match found {
             Found::Process(implementation) => {
-                ready(&engine, &implementation, logs.folder()).await?;
+                let built = ready(&engine, &implementation, logs.folder());
+                unless_interrupted(interrupt, built).await?;
                 let place = Place::new(engine.redis(), IpAddr::V4(Ipv4Addr::LOCALHOST)).await?;
                 (Subject::process(implementation, engine), place)
             }
             Found::Image(implementation, image) => {
                 let docker = DockerEngine::start(root, options.cache.folder()?).await?;
-                container(docker, implementation, image, logs.folder(), &lock).await?
+                container(docker, implementation, image, logs.folder(), &lock, interrupt).await?
             }
         };
         Ok(Self { name, stacks, subject, place, probe, logs, _lock: (lock, home) })
@@ -130,16 +138,17 @@ async fn container(
     image: Option<String>,
     logs: &Path,
     lock: &RunLock,
+    interrupt: &mut Shutdown,
 ) -> Result<(Subject, Place), Error> {
-    docker.begin(lock.path()).await?;
     let prepared = async {
+        docker.begin(lock.path()).await?;
         if image.is_none() {
             ready(&docker, &implementation, logs).await?;
         }
         let (redis, gateway) = docker.addresses().await?;
         Place::new(redis, gateway).await
     };
-    match prepared.await {
+    match unless_interrupted(interrupt, prepared).await {
         Ok(place) => Ok((Subject::container(implementation, docker, image), place)),
         Err(error) => {
             docker.clean_up().await?;

@@ -1,6 +1,7 @@
 //! What a run that is ended leaves: nothing, at the latest when the next one begins.
 
-use std::process::Child;
+use std::fs;
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,35 @@ fn an_interrupted_run_leaves_nothing() {
     let other = bench.run(&committed(), SHORT);
     assert_eq!(other.status, 0, "{other:?}");
     assert!(bench.left().len() >= 4, "a living run was swept away: {:?}", bench.left());
+    signal(&child, Signal::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_check_that_is_interrupted_while_its_image_is_built_leaves_nothing() {
+    let bench = Bench::new();
+    let write = |name: &str, text: &str| fs::write(bench.path().join(name), text).unwrap();
+    write("Dockerfile", "FROM debian:bookworm-slim\nRUN sleep 100\n");
+    write(".dockerignore", "*\n");
+    write(
+        "impls.yaml",
+        "implementations: [{id: slow, transports: [https], source: {dockerfile: Dockerfile}}]",
+    );
+    let cache = bench.path().join("cache");
+    fs::create_dir(&cache).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perf-compose"));
+    command.args(["check", "slow", "--engine", "docker", "--impls"]);
+    command.arg(bench.path().join("impls.yaml"));
+    // What a check locks lies among temporary files, by which `left` knows whose a network is.
+    command.env("TMPDIR", &cache).env("XDG_CACHE_HOME", &cache).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while bench.left().is_empty() {
+        assert!(Instant::now() < deadline, "no network was made");
+        sleep(Duration::from_millis(50));
+    }
+    sleep(Duration::from_secs(1));
     signal(&child, Signal::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(bench.left(), Vec::<String>::new());

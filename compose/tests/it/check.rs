@@ -93,6 +93,22 @@ fn a_node_that_sleeps_and_prints_is_red_and_the_report_says_why() {
     assert!(line("client-iterations").contains("0 uploads and 0 downloads"));
 }
 
+/// A node that speaks libp2p and moves every byte, and takes its own buffers' time for the peer's.
+#[test]
+fn a_node_that_times_the_sender_is_red_on_every_stack() {
+    let node = perf_node();
+    let liar = node.with_file_name("examples").join("times_the_sender");
+    assert!(liar.is_file(), "no {}: cargo build -p perf-node --examples", liar.display());
+    let liar = liar.to_str().unwrap();
+    let rules = ["--rule", "client-upload-rate", "--rule", "client-download-rate"];
+    let stacks = ["--transports", "tcp,quic-v1,webtransport"];
+    let ran = check(&[&["--probe", node.to_str().unwrap()][..], &stacks, &rules, &[liar]].concat());
+    assert_eq!(ran.status, 1, "{}\n{}", ran.stdout, ran.stderr);
+    let count = |line: &str| ran.stdout.matches(line).count();
+    assert_eq!(count("FAIL  client-upload-rate"), 3, "{}", ran.stdout);
+    assert_eq!(count("pass  client-download-rate"), 3, "{}", ran.stdout);
+}
+
 /// Each fault over its transport, and the rules that it breaks.
 const FAULTS: &[(&str, &str, &[&str])] = &[
     (

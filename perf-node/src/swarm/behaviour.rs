@@ -7,12 +7,14 @@ use std::task::{Context, Poll};
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol,
+    THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 
+use super::admission::Admission;
 use super::handler::{Answer, Handler, Requests, Streams};
+use crate::limits::Gate;
 
 /// Hands a dialer the [`Streams`] of each connection it makes, and answers those of listeners.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub struct Behaviour {
     answer: Answer,
     protocol: StreamProtocol,
     events: VecDeque<Event>,
+    admission: Option<Admission>,
 }
 
 /// What the behaviour tells.
@@ -36,9 +39,10 @@ pub enum Event {
 
 impl Behaviour {
     /// A behaviour that answers every inbound stream with `answer`. `protocol` is perf, or what
-    /// stands in its place.
-    pub fn new(answer: Answer, protocol: StreamProtocol) -> Self {
-        Self { answer, protocol, events: VecDeque::new() }
+    /// stands in its place. Without a `gate` whoever connects may.
+    pub fn new(answer: Answer, protocol: StreamProtocol, gate: Option<Gate>) -> Self {
+        let admission = gate.map(Admission::new);
+        Self { answer, protocol, events: VecDeque::new(), admission }
     }
 
     fn handler(&self, requests: Requests) -> Handler {
@@ -53,10 +57,13 @@ impl NetworkBehaviour for Behaviour {
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if let Some(admission) = &self.admission {
+            admission.admit(&peer)?;
+        }
         // Nobody opens streams to a dialer: the requesting end is dropped.
         let (_, requests) = Streams::new();
         Ok(self.handler(requests))
@@ -75,7 +82,11 @@ impl NetworkBehaviour for Behaviour {
         Ok(self.handler(requests))
     }
 
-    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let Some(admission) = &mut self.admission {
+            admission.on_swarm_event(&event);
+        }
+    }
 
     fn on_connection_handler_event(
         &mut self,
@@ -87,10 +98,14 @@ impl NetworkBehaviour for Behaviour {
         match never {}
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
-        match self.events.pop_front() {
-            Some(event) => Poll::Ready(ToSwarm::GenerateEvent(event)),
-            None => Poll::Pending,
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+        if let Some(event) = self.events.pop_front() {
+            return Poll::Ready(ToSwarm::GenerateEvent(event));
         }
+        let Some(admission) = &mut self.admission else { return Poll::Pending };
+        admission.poll_overdue(cx).map(|(peer_id, connection)| ToSwarm::CloseConnection {
+            peer_id,
+            connection: CloseConnection::One(connection),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! /perf/1.0.0 in a rust-libp2p swarm.
 
+mod admission;
 mod behaviour;
 mod handler;
 mod spoken;
@@ -15,6 +16,7 @@ pub use behaviour::{Behaviour, Event};
 pub use handler::{Answer, OpenError, Streams};
 pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
 
+use crate::limits::Gate;
 use crate::stacks::BoxedTransport;
 
 /// A connection without a stream is closed after this long: a listener that stands open does not
@@ -24,7 +26,7 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 /// Identify has its say once a connection, and never in the middle of a measurement.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
 
-/// What streams are for, and how that is agreed on. The default is a node's.
+/// What streams are for, how that is agreed on, and with whom. The default is a node's.
 #[derive(Clone, Debug)]
 pub struct Manner {
     /// The protocol that stands for perf.
@@ -32,6 +34,8 @@ pub struct Manner {
     /// How a dialer's streams agree on it: `V1` waits for the listener's word before anything else is
     /// sent, which is libp2p-swarm's default; `V1Lazy` does not, as go-libp2p's do not.
     pub negotiation: Version,
+    /// Whom a listener takes; `None`: whoever comes.
+    pub gate: Option<Gate>,
 }
 
 impl Default for Manner {
@@ -39,6 +43,7 @@ impl Default for Manner {
         Self {
             protocol: StreamProtocol::new(perf_protocol::PROTOCOL_NAME),
             negotiation: Version::V1,
+            gate: None,
         }
     }
 }
@@ -54,7 +59,7 @@ pub fn build(
         .with_agent_version(concat!("perf-node/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_interval(IDENTIFY_INTERVAL);
     let behaviour = NodeBehaviour {
-        perf: Behaviour::new(answer, manner.protocol.clone()),
+        perf: Behaviour::new(answer, manner.protocol.clone(), manner.gate.clone()),
         identify: identify::Behaviour::new(identify),
     };
     let config = Config::with_tokio_executor()

@@ -7,8 +7,7 @@ use nix::sys::signal::Signal;
 use super::framing;
 use super::iperf::{self, Direction};
 use super::link::{GBIT_1, Link, MBIT_100, Rate};
-use super::served::{Served, served};
-use super::support::{self, Listening, all_stacks};
+use super::support::{self, Listening, Served, all_stacks, served};
 use super::wire::{self, Wire};
 use super::{ATTEMPTS, alone};
 

@@ -7,8 +7,7 @@ use nix::sys::signal::Signal;
 use super::alone;
 use super::latency::{parse, with_port};
 use super::relay::{Loss, Relay};
-use super::served::{Served, served};
-use super::support::{self, Listening, stack};
+use super::support::{self, Listening, Served, served, stack};
 
 const SHARE: f64 = 0.01;
 const SEED: u64 = 0x7065_7266;

@@ -26,7 +26,6 @@ mod loss;
 mod namespaces;
 mod priority;
 mod relay;
-mod served;
 mod wire;
 
 /// Held while a test measures: two at once would measure each other.

@@ -99,6 +99,7 @@ on_every_stack!(
     ws_tls_yamux: "ws tls yamux",
     ws_tls_mplex: "ws tls mplex",
     quic_v1: "quic-v1",
+    webtransport: "webtransport",
 );
 
 /// A busy machine makes a dialer slower, which is tried again, and never faster than the probe.

@@ -7,6 +7,7 @@ mod processes;
 
 pub(crate) mod nodes;
 pub(crate) mod peer;
+pub(crate) mod served;
 
 pub(crate) use nodes::{
     Listening, all_stacks, dial, dialer, each_libp2p_stack, each_stack, is_over_tcp, keys,
@@ -14,3 +15,4 @@ pub(crate) use nodes::{
 };
 pub(crate) use peer::{Dialer, Peer};
 pub(crate) use processes::*;
+pub(crate) use served::{Served, served};

@@ -1,4 +1,4 @@
-//! Dials the address it is given, and prints what happens.
+//! Dials the address it is given, and prints what happens: `cargo run --example dialer -- ADDRESS`
 
 use futures::StreamExt;
 use libp2p::swarm::SwarmEvent;

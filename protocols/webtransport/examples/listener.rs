@@ -1,4 +1,4 @@
-//! Listens for browsers and go-libp2p, and prints where, and what happens.
+//! Listens for browsers and go-libp2p, and prints where, and what happens: `cargo run --example listener`
 
 use futures::StreamExt;
 use libp2p::swarm::SwarmEvent;
@@ -17,7 +17,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     swarm.listen_on("/ip4/0.0.0.0/udp/0/quic-v1/webtransport".parse()?)?;
     loop {
         match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr { address, .. } => println!("{address}"),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                println!("{address}/p2p/{}", swarm.local_peer_id());
+            }
             event => println!("{event:?}"),
         }
     }

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use libp2p_quic_shared::OptionOutOfRange;
+use quinn::TransportErrorCode;
+
 use crate::certificate::CertificateError;
 use crate::wire::capsule::CapsuleError;
 use crate::wire::code::Http3Code;
@@ -35,6 +38,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// The peer reset the stream that the session was asked for on: an end, and no clean one.
+    #[error("the peer reset the session (code {code:#x})")]
+    SessionReset {
+        /// The code on the wire, of HTTP/3 or of one of its extensions.
+        code: u64,
+    },
+
     /// UDP, TLS, HTTP/3, CONNECT and Noise together took too long.
     #[error("the handshake timed out")]
     HandshakeTimedOut,
@@ -66,6 +76,10 @@ pub enum Error {
     /// The peer broke a rule of HTTP/3 or WebTransport.
     #[error("the peer broke the protocol: {0}")]
     Protocol(Violation),
+
+    /// A field of [`Config`](crate::Config) has a value that nothing can be made of.
+    #[error(transparent)]
+    OptionOutOfRange(#[from] OptionOutOfRange),
 
     /// The identity derives no secret, and none was given.
     #[error(
@@ -109,17 +123,19 @@ impl Error {
         Self::Protocol(Violation { code, what: what.into() })
     }
 
-    /// What to close the connection with.
-    pub(crate) fn code(&self) -> Http3Code {
+    /// What to close the connection with, and what to say about it: which rule the peer broke, or that it did
+    /// not prove who it is. Anything else it knows, or is none of its business.
+    pub(crate) fn farewell(&self) -> (Http3Code, String) {
         match self {
-            Self::Protocol(violation) => violation.code,
-            _ => Http3Code::NO_ERROR,
+            Self::Protocol(violation) => (violation.code, violation.to_string()),
+            Self::Noise(_) => (Http3Code::GENERAL_PROTOCOL_ERROR, self.to_string()),
+            _ => (Http3Code::NO_ERROR, String::new()),
         }
     }
 }
 
-/// The codes with which a peer closes QUIC when nothing went wrong: none, HTTP/3's own, and go-libp2p's,
-/// which overtakes the capsule that it sends just before.
+/// The codes with which an application closes QUIC when nothing went wrong: none, HTTP/3's own, and
+/// go-libp2p's, which overtakes the capsule that it sends just before.
 const CLEAN: [u64; 3] = [0, 1, 0x100];
 
 impl From<quinn::ConnectionError> for Error {
@@ -127,6 +143,13 @@ impl From<quinn::ConnectionError> for Error {
         match error {
             quinn::ConnectionError::ApplicationClosed(close)
                 if CLEAN.contains(&close.error_code.into_inner()) =>
+            {
+                let reason = String::from_utf8_lossy(&close.reason).into_owned();
+                Self::Closed { code: None, reason }
+            }
+            // QUIC's word for it, not the application's: what quiche, and so Chromium, makes of its "no error".
+            quinn::ConnectionError::ConnectionClosed(close)
+                if close.error_code == TransportErrorCode::NO_ERROR =>
             {
                 let reason = String::from_utf8_lossy(&close.reason).into_owned();
                 Self::Closed { code: None, reason }
@@ -161,5 +184,46 @@ impl From<CapsuleError> for Error {
             CapsuleError::NoCode(_) => Http3Code::MESSAGE_ERROR,
         };
         Self::violation(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quinn::{ApplicationClose, ConnectionClose, ConnectionError as Quic};
+
+    use super::*;
+
+    fn by_application(code: u32) -> Error {
+        Quic::ApplicationClosed(ApplicationClose { error_code: code.into(), reason: "said".into() })
+            .into()
+    }
+
+    fn by_transport(error_code: TransportErrorCode) -> Error {
+        Quic::ConnectionClosed(ConnectionClose {
+            error_code,
+            frame_type: None,
+            reason: "said".into(),
+        })
+        .into()
+    }
+
+    #[test]
+    fn clean_ends_of_a_connection() {
+        let clean = [0, 1, 0x100].map(by_application);
+        for error in clean.into_iter().chain([by_transport(TransportErrorCode::NO_ERROR)]) {
+            assert!(
+                matches!(&error, Error::Closed { code: None, reason } if reason == "said"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_ends_of_a_connection() {
+        let noise = by_application(0x101);
+        let refused = by_transport(TransportErrorCode::CONNECTION_REFUSED);
+        for error in [noise, refused, Quic::TimedOut.into(), Quic::Reset.into()] {
+            assert!(matches!(error, Error::Connection(_)), "{error}");
+        }
     }
 }

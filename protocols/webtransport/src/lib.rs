@@ -1,14 +1,13 @@
-//! Native WebTransport for rust-libp2p: a [`Transport`] that browsers and go-libp2p dial, and that
-//! dials go-libp2p.
+#![doc = include_str!("../README.md")]
+//!
+//! ## How a connection is made
 //!
 //! A connection is QUIC, TLS 1.3 with a self-signed certificate that the dialer knows by its hash, a
 //! small part of HTTP/3, one extended CONNECT, and a Noise handshake on the session's first stream
 //! that proves who the peer is and that the certificate is its own. Streams of the session are then
 //! libp2p's streams, and nothing but QUIC stands between them and the network.
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+//!
+//! It has UDP ports of its own, or shares those of quic-v1 and others: [`Transport::on`].
 
 mod address;
 mod certificate;
@@ -17,7 +16,6 @@ mod config;
 mod error;
 mod listener;
 mod muxer;
-mod pending;
 mod session;
 mod stream;
 mod tls;

@@ -1,29 +1,25 @@
-//! One listening socket: who dials it, and the addresses it can be dialed at.
+//! One listening address: who dials it, and with which hashes it is advertised.
 
-use std::collections::{HashSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream};
-use if_watch::IfEvent;
-use if_watch::tokio::IfWatcher;
+use futures::{FutureExt, Stream, StreamExt};
 use libp2p_core::transport::{ListenerId, TransportEvent};
 use libp2p_identity::PeerId;
-use tokio::time::{Interval, MissedTickBehavior, timeout};
+use libp2p_quic_shared::{Arrival, Listening, PortEvent};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::address::print;
 use crate::certificate::{CertHash, Certificates};
 use crate::error::Error;
 use crate::muxer::Connection;
-use crate::pending::{Admission, Pending, Place};
 use crate::session::{self, Setup};
-
-/// Dialers turned away before the others of this thread have their turn.
-const REFUSALS_AT_ONCE: usize = 32;
 
 /// A handshake under way.
 pub(crate) type Upgrade = BoxFuture<'static, Result<(PeerId, Connection), Error>>;
@@ -34,69 +30,45 @@ type Event = TransportEvent<Upgrade, Error>;
 pub(crate) struct Shared {
     pub(crate) setup: Setup,
     pub(crate) certificates: Arc<Certificates>,
-    pub(crate) pending: Pending,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) check_interval: Duration,
 }
 
 /// A stream of what happens to a listener, which ends once it is closed.
 pub(crate) struct Listener {
     pub(crate) id: ListenerId,
-    pub(crate) endpoint: quinn::Endpoint,
-    local: SocketAddr,
+    /// Until it is closed.
+    listening: Option<Listening>,
     shared: Shared,
-    accept: BoxFuture<'static, Option<quinn::Incoming>>,
-    /// Where it listens on whatever addresses there are.
-    watcher: Option<IfWatcher>,
-    ips: HashSet<IpAddr>,
     advertised: [CertHash; 2],
     check: Interval,
     events: VecDeque<Event>,
-    is_closed: bool,
     waker: Option<Waker>,
 }
 
 impl Listener {
     pub(crate) fn new(
         id: ListenerId,
-        endpoint: quinn::Endpoint,
+        listening: Listening,
         shared: Shared,
-    ) -> Result<Self, Error> {
-        let local = endpoint.local_addr()?;
-        let mut check = tokio::time::interval(shared.check_interval);
+        check_interval: Duration,
+    ) -> Self {
+        let mut check = tokio::time::interval(check_interval);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut listener = Self {
+        Self {
             id,
-            accept: accept(&endpoint),
-            endpoint,
-            local,
+            listening: Some(listening),
             advertised: shared.certificates.now().advertised(),
             shared,
-            watcher: local.ip().is_unspecified().then(IfWatcher::new).transpose()?,
-            ips: HashSet::new(),
             check,
             events: VecDeque::new(),
-            is_closed: false,
             waker: None,
-        };
-        if listener.watcher.is_none() {
-            listener.up(local.ip());
         }
-        Ok(listener)
     }
 
     /// Takes no more dialers; those who are connected stay so.
     pub(crate) fn close(&mut self, reason: Result<(), Error>) {
-        if self.is_closed {
-            return;
-        }
-        self.endpoint.set_server_config(None);
-        self.is_closed = true;
-        self.events.clear();
-        for ip in std::mem::take(&mut self.ips) {
-            let listen_addr = print(SocketAddr::new(ip, self.local.port()), &self.advertised);
-            let listener_id = self.id;
-            self.events.push_back(TransportEvent::AddressExpired { listener_id, listen_addr });
+        let Some(listening) = self.listening.take() else { return };
+        for socket in listening.addresses() {
+            self.events.push_back(self.expired(socket));
         }
         self.events.push_back(TransportEvent::ListenerClosed { listener_id: self.id, reason });
         if let Some(waker) = self.waker.take() {
@@ -104,27 +76,14 @@ impl Listener {
         }
     }
 
-    /// Whether what is sent from this socket can reach `remote`.
-    pub(crate) fn reaches(&self, remote: SocketAddr) -> bool {
-        let local = self.local.ip();
-        !self.is_closed
-            && local.is_ipv4() == remote.is_ipv4()
-            && (local.is_unspecified() || local.is_loopback() == remote.ip().is_loopback())
+    fn new_address(&self, socket: SocketAddr) -> Event {
+        let listen_addr = print(socket, &self.advertised);
+        TransportEvent::NewAddress { listener_id: self.id, listen_addr }
     }
 
-    fn up(&mut self, ip: IpAddr) {
-        if ip.is_ipv4() == self.local.is_ipv4() && self.ips.insert(ip) {
-            let listen_addr = print(SocketAddr::new(ip, self.local.port()), &self.advertised);
-            self.events.push_back(TransportEvent::NewAddress { listener_id: self.id, listen_addr });
-        }
-    }
-
-    fn down(&mut self, ip: IpAddr) {
-        if self.ips.remove(&ip) {
-            let listen_addr = print(SocketAddr::new(ip, self.local.port()), &self.advertised);
-            self.events
-                .push_back(TransportEvent::AddressExpired { listener_id: self.id, listen_addr });
-        }
+    fn expired(&self, socket: SocketAddr) -> Event {
+        let listen_addr = print(socket, &self.advertised);
+        TransportEvent::AddressExpired { listener_id: self.id, listen_addr }
     }
 
     /// Advertises the certificates of this moment.
@@ -133,129 +92,68 @@ impl Listener {
         if advertised == self.advertised {
             return;
         }
-        for &ip in &self.ips {
-            let socket = SocketAddr::new(ip, self.local.port());
-            let listener_id = self.id;
-            self.events.push_back(TransportEvent::NewAddress {
-                listener_id,
-                listen_addr: print(socket, &advertised),
-            });
-            self.events.push_back(TransportEvent::AddressExpired {
-                listener_id,
-                listen_addr: print(socket, &self.advertised),
-            });
-        }
+        let sockets: Vec<_> = self.listening.iter().flat_map(Listening::addresses).collect();
+        let expired: Vec<_> = sockets.iter().map(|&socket| self.expired(socket)).collect();
         self.advertised = advertised;
-    }
-
-    fn poll_interfaces(&mut self, cx: &mut Context<'_>) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let mut changes = Vec::new();
-        while let Poll::Ready(change) = watcher.poll_if_event(cx) {
-            let is_over = change.is_err();
-            changes.push(change);
-            // What failed once is asked again when there is another reason to.
-            if is_over {
-                break;
-            }
-        }
-        for change in changes {
-            match change {
-                Ok(IfEvent::Up(net)) => self.up(net.addr()),
-                Ok(IfEvent::Down(net)) => self.down(net.addr()),
-                Err(error) => {
-                    let (listener_id, error) = (self.id, error.into());
-                    self.events.push_back(TransportEvent::ListenerError { listener_id, error });
-                }
-            }
+        for (socket, expired) in sockets.into_iter().zip(expired) {
+            self.events.push_back(self.new_address(socket));
+            self.events.push_back(expired);
         }
     }
 
-    /// The next dialer that gets a place.
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        for _ in 0..REFUSALS_AT_ONCE {
-            let Some(incoming) = std::task::ready!(self.accept.poll_unpin(cx)) else {
-                // Its driver is gone, and with it the socket.
-                self.close(Ok(()));
-                return match self.events.pop_front() {
-                    Some(event) => Poll::Ready(event),
-                    None => Poll::Pending,
-                };
-            };
-            self.accept = accept(&self.endpoint);
-            let remote = incoming.remote_address();
-            let is_proved = incoming.remote_address_validated() || !incoming.may_retry();
-            match self.shared.pending.admit(remote.ip(), is_proved) {
-                Admission::Granted(place) => return Poll::Ready(self.upgrade(incoming, place)),
-                Admission::ProveAddress => {
-                    // An error means that it cannot be asked to, which was looked at.
-                    let _ = incoming.retry();
-                }
-                Admission::Refused => {
-                    tracing::debug!("{remote} was refused: too many handshakes are under way");
-                    incoming.refuse();
-                }
+    fn event(&self, event: PortEvent) -> Event {
+        match event {
+            PortEvent::Up(socket) => self.new_address(socket),
+            PortEvent::Down(socket) => self.expired(socket),
+            PortEvent::Failed(error) => {
+                TransportEvent::ListenerError { listener_id: self.id, error: error.into() }
             }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn upgrade(&self, incoming: quinn::Incoming, place: Place) -> Event {
-        let remote = incoming.remote_address();
-        let local = SocketAddr::new(
-            incoming.local_ip().filter(|ip| !ip.is_unspecified()).unwrap_or(self.local.ip()),
-            self.local.port(),
-        );
-        let shared = self.shared.clone();
-        let upgrade = async move {
-            let _place = place;
-            let handshake = handshake(incoming, &shared);
-            timeout(shared.handshake_timeout, handshake)
-                .await
-                .unwrap_or(Err(Error::HandshakeTimedOut))
-        };
-        TransportEvent::Incoming {
-            listener_id: self.id,
-            upgrade: upgrade.boxed(),
-            local_addr: print(local, &self.advertised),
-            send_back_addr: print(remote, &[]),
+            PortEvent::Arrival(arrival) => TransportEvent::Incoming {
+                listener_id: self.id,
+                local_addr: print(arrival.local_addr(), &self.advertised),
+                send_back_addr: print(arrival.remote_addr(), &[]),
+                upgrade: upgrade(arrival, self.shared.clone()).boxed(),
+            },
         }
     }
 }
 
-async fn handshake(
-    incoming: quinn::Incoming,
-    shared: &Shared,
-) -> Result<(PeerId, Connection), Error> {
-    let quic = incoming.accept()?.await?;
-    let certhashes = shared.certificates.now().vouched_for().map(CertHash::to_multihash);
-    let session = session::accept(quic, shared.setup.clone(), certhashes).await?;
-    Ok((session.peer, Connection::new(session, shared.setup.limits)))
+async fn upgrade(arrival: Arrival, shared: Shared) -> Result<(PeerId, Connection), Error> {
+    let accept = |quic| async move {
+        let certhashes = shared.certificates.now().vouched_for().map(CertHash::to_multihash);
+        let limits = shared.setup.limits;
+        let session = session::accept(quic, shared.setup, certhashes).await?;
+        Ok((session.peer, Connection::new(session, limits)))
+    };
+    arrival.establish(accept).await.unwrap_or(Err(Error::HandshakeTimedOut))
 }
 
-fn accept(endpoint: &quinn::Endpoint) -> BoxFuture<'static, Option<quinn::Incoming>> {
-    let endpoint = endpoint.clone();
-    async move { endpoint.accept().await }.boxed()
+/// The task that reads it has ended, which is all that quinn tells: it logs why.
+fn socket_is_gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the listener's socket cannot be read any more")
 }
 
 impl Stream for Listener {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if !self.is_closed {
-            self.poll_interfaces(cx);
-            while self.check.poll_tick(cx).is_ready() {
-                self.readvertise();
-            }
+        while self.listening.is_some() && self.check.poll_tick(cx).is_ready() {
+            self.readvertise();
         }
         if let Some(event) = self.events.pop_front() {
             return Poll::Ready(Some(event));
         }
-        if self.is_closed {
-            return Poll::Ready(None);
+        let Some(listening) = &mut self.listening else { return Poll::Ready(None) };
+        match listening.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => Poll::Ready(Some(self.event(event))),
+            Poll::Ready(None) => {
+                self.close(Err(socket_is_gone().into()));
+                Poll::Ready(self.events.pop_front())
+            }
+            Poll::Pending => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
-        self.waker = Some(cx.waker().clone());
-        self.poll_incoming(cx).map(Some)
     }
 }

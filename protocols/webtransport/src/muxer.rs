@@ -17,7 +17,7 @@ use crate::session::{Arrival, Arrivals, Close, Driver, Session, answer};
 use crate::stream::Stream;
 use crate::wire::stream::bidi_prefix;
 
-/// Chores of a session at once: three of its own, the rest requests that don't belong there.
+/// Chores of a session at once: two of its own, the rest requests that don't belong there.
 const MAX_CHORES: usize = 16;
 
 type Opening = BoxFuture<'static, Result<(SendStream, RecvStream), quinn::ConnectionError>>;

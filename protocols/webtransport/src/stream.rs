@@ -63,15 +63,6 @@ impl Stream {
         }
     }
 
-    /// Until the peer has everything that was written, once the stream is closed, or wants no more.
-    pub(crate) fn delivered(&self) -> impl Future<Output = ()> + Send + 'static {
-        let stopped = self.send.stopped();
-        async move {
-            // Whichever way it ended: there is nothing left to wait for.
-            let _ = stopped.await;
-        }
-    }
-
     /// An error means that the direction has ended already.
     fn abort(&mut self, code: VarInt) {
         if !self.is_closed {
@@ -83,7 +74,7 @@ impl Stream {
         (self.is_closed, self.is_read) = (true, true);
     }
 
-    /// The reading half, while the stream's prefix is still to be read.
+    /// The reading half, for what is read of a stream before, or instead of, what the application reads.
     pub(crate) fn recv(&mut self) -> &mut RecvStream {
         &mut self.recv
     }

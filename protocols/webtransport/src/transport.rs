@@ -1,21 +1,19 @@
 //! The transport: listens, dials, and says what happens.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::SelectAll;
 use futures::{FutureExt, StreamExt};
-use libp2p_core::transport::{DialOpts, ListenerId, PortUse, TransportError, TransportEvent};
+use libp2p_core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
 use libp2p_core::{Endpoint as Role, Multiaddr};
 use libp2p_identity::PeerId;
-use quinn::TokioRuntime;
+use libp2p_quic_shared::{OptionOutOfRange, Ports};
 use rustls::crypto::CryptoProvider;
-use socket2::{Domain, Socket, Type};
 use tokio::time::timeout;
 
 use crate::address::{self, Parsed};
@@ -24,7 +22,6 @@ use crate::config::Config;
 use crate::error::{ConnectError, Error};
 use crate::listener::{Listener, Shared, Upgrade};
 use crate::muxer::Connection;
-use crate::pending::Pending;
 use crate::session::{self, Setup};
 use crate::tls;
 
@@ -39,33 +36,47 @@ pub struct Transport {
     quic: Arc<quinn::TransportConfig>,
     /// Made with the first listener.
     certificates: Option<Arc<Certificates>>,
-    pending: Pending,
+    ports: Ports,
     listeners: SelectAll<Listener>,
-    /// What is dialed from where no listener's socket will do: one for IPv4, one for IPv6.
-    dialers: [Option<quinn::Endpoint>; 2],
     waker: Option<Waker>,
 }
 
 impl Transport {
-    /// A transport that neither listens nor dials yet.
+    /// A transport that neither listens nor dials yet, on ports of its own.
     ///
     /// # Errors
     ///
-    /// Where the identity cannot sign, or an option is out of its range.
+    /// Where an option is out of its range, or the identity cannot sign.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let setup =
-            Setup { noise: libp2p_noise::Config::new(&config.identity)?, limits: config.limits() };
+        // Before the ports are asked, whose names for some of these are others.
+        config.check()?;
+        let ports = config.ports()?;
+        Self::on(config, &ports)
+    }
+
+    /// The same on `ports`, which others may listen on as well: with quic-v1 of `libp2p-quic-shared` both have one
+    /// UDP port, told apart by ALPN.
+    ///
+    /// The ports' own configuration says what QUIC runs with, and how many handshakes there may be: the fields of
+    /// `config` for that, from [`Config::handshake_timeout`] to [`Config::max_send_data`] and the two of
+    /// pending sessions, are not used.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], and where `ports` allow a peer less than the three streams that a session needs.
+    pub fn on(config: Config, ports: &Ports) -> Result<Self, Error> {
+        config.check()?;
+        let quic = ports.config();
+        let streams = quic.max_concurrent_streams;
+        OptionOutOfRange::check("max_concurrent_streams", streams, 3..=u32::MAX)?;
+        let noise = libp2p_noise::Config::new(&config.identity)?;
         Ok(Self {
-            setup,
+            setup: Setup { noise, limits: config.limits(quic) },
             provider: tls::provider(),
-            quic: tls::quic(&config, config.max_connection_data)?,
+            quic: quic.transport(tls::needs()),
             certificates: None,
-            pending: Pending::new(
-                config.max_pending_sessions,
-                config.max_pending_sessions_per_address,
-            ),
+            ports: ports.clone(),
             listeners: SelectAll::new(),
-            dialers: [None, None],
             waker: None,
             config,
         })
@@ -84,44 +95,10 @@ impl Transport {
 
     fn listen(&mut self, id: ListenerId, local: SocketAddr) -> Result<Listener, Error> {
         let certificates = self.certificates()?;
-        let places = self.config.max_pending_sessions;
-        let data = tls::DATA_BEFORE_NOISE.min(self.config.max_connection_data);
-        let quic = tls::quic(&self.config, data)?;
-        let server = tls::server(&self.provider, &certificates, &quic, places)?;
-        let socket = bind(local)?;
-        let endpoint =
-            quinn::Endpoint::new(tls::endpoint(), Some(server), socket, Arc::new(TokioRuntime))?;
-        let shared = Shared {
-            setup: self.setup.clone(),
-            certificates,
-            pending: self.pending.clone(),
-            handshake_timeout: self.config.handshake_timeout,
-            check_interval: self.config.certificate_check_interval.max(Duration::from_millis(1)),
-        };
-        Listener::new(id, endpoint, shared)
-    }
-
-    /// The socket to dial `remote` from: a listener's where that may be and can.
-    fn dialer(&mut self, remote: SocketAddr, port_use: PortUse) -> Result<quinn::Endpoint, Error> {
-        let unbound = || {
-            let any: IpAddr = match remote {
-                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-            };
-            let socket = bind(SocketAddr::new(any, 0))?;
-            quinn::Endpoint::new(tls::endpoint(), None, socket, Arc::new(TokioRuntime))
-        };
-        if port_use == PortUse::New {
-            return Ok(unbound()?);
-        }
-        if let Some(listener) = self.listeners.iter().find(|listener| listener.reaches(remote)) {
-            return Ok(listener.endpoint.clone());
-        }
-        let dialer = &mut self.dialers[usize::from(remote.is_ipv6())];
-        match dialer {
-            Some(endpoint) => Ok(endpoint.clone()),
-            None => Ok(dialer.insert(unbound()?).clone()),
-        }
+        let listening = self.ports.listen(local, tls::server(&self.provider, &certificates)?)?;
+        let setup = self.setup.clone();
+        let check_interval = self.config.certificate_check_interval;
+        Ok(Listener::new(id, listening, Shared { setup, certificates }, check_interval))
     }
 }
 
@@ -180,11 +157,14 @@ impl libp2p_core::Transport for Transport {
         }
         let known: Option<Vec<_>> = certhashes.iter().map(CertHash::from_multihash).collect();
         let known = known.ok_or(TransportError::Other(Error::UnsupportedCerthash))?;
-        let endpoint = self.dialer(socket, options.port_use).map_err(TransportError::Other)?;
+        let endpoint = self
+            .ports
+            .dialer(socket, options.port_use)
+            .map_err(|error| TransportError::Other(error.into()))?;
         let (client, failure) = tls::client(&self.provider, known, &self.config.clock, &self.quic)
             .map_err(TransportError::Other)?;
         let setup = self.setup.clone();
-        let deadline = self.config.handshake_timeout;
+        let deadline = self.ports.config().handshake_timeout;
         Ok(async move {
             let limits = setup.limits;
             let handshake = async {
@@ -226,19 +206,124 @@ async fn connect(
     })
 }
 
-fn bind(local: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket =
-        Socket::new(Domain::for_address(local), Type::DGRAM, Some(socket2::Protocol::UDP))?;
-    if local.is_ipv6() {
-        // IPv4 has a listener of its own.
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&local.into())?;
-    Ok(socket.into())
-}
-
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use libp2p_core::transport::PortUse;
+    use libp2p_identity::Keypair;
+
+    use super::*;
+
+    /// Longer than a handshake may take: what ends by then has not waited for that.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn transport(seed: u8) -> Transport {
+        let identity = Keypair::ed25519_from_bytes([seed; 32]).unwrap();
+        Transport::new(Config::new(&identity)).unwrap()
+    }
+
+    async fn next(transport: &mut Transport) -> TransportEvent<Upgrade, Error> {
+        let next = poll_fn(|cx| libp2p_core::Transport::poll(Pin::new(&mut *transport), cx));
+        timeout(PATIENCE, next).await.expect("nothing happens")
+    }
+
+    async fn listen(transport: &mut Transport) -> (ListenerId, Multiaddr) {
+        use libp2p_core::Transport as _;
+        let any = "/ip4/127.0.0.1/udp/0/quic-v1/webtransport".parse().unwrap();
+        transport.listen_on(ListenerId::next(), any).unwrap();
+        match next(transport).await {
+            TransportEvent::NewAddress { listener_id, listen_addr } => (listener_id, listen_addr),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    type Dial = BoxFuture<'static, Result<(PeerId, Connection), Error>>;
+
+    fn dial(transport: &mut Transport, address: &Multiaddr) -> Dial {
+        use libp2p_core::Transport as _;
+        let options = DialOpts { role: Role::Dialer, port_use: PortUse::Reuse };
+        transport.dial(address.clone(), options).unwrap()
+    }
+
+    /// What is dialed from: where it listens, if it does.
+    fn endpoint(transport: &Transport) -> quinn::Endpoint {
+        transport.ports.dialer("127.0.0.1:1".parse().unwrap(), PortUse::Reuse).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_listener_whose_socket_is_gone_says_so() {
+        let mut listener = transport(1);
+        listen(&mut listener).await;
+        endpoint(&listener).close(0_u32.into(), b"");
+        let expired = next(&mut listener).await;
+        assert!(matches!(expired, TransportEvent::AddressExpired { .. }), "{expired:?}");
+        let closed = next(&mut listener).await;
+        assert!(
+            matches!(closed, TransportEvent::ListenerClosed { reason: Err(Error::Io(_)), .. }),
+            "{closed:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_gone_is_not_dialed_from_again() {
+        let (mut listener, mut dialer) = (transport(1), transport(2));
+        let (_, address) = listen(&mut listener).await;
+        // What makes the socket.
+        drop(dial(&mut dialer, &address));
+        endpoint(&dialer).close(0_u32.into(), b"");
+        let dialed = dial(&mut dialer, &address);
+        let accepted = async {
+            match next(&mut listener).await {
+                TransportEvent::Incoming { upgrade, .. } => upgrade.await,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (dialed, accepted) = tokio::join!(timeout(PATIENCE, dialed), accepted);
+        dialed.unwrap().unwrap();
+        accepted.unwrap();
+        // That one is kept.
+        let port = |dialer: &Transport| endpoint(dialer).local_addr().unwrap();
+        let before = port(&dialer);
+        drop(dial(&mut dialer, &address));
+        assert_eq!(port(&dialer), before);
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_listener_that_goes_is_refused() {
+        use libp2p_core::Transport as _;
+        for is_removed in [true, false] {
+            let (mut listener, mut dialer) = (transport(1), transport(2));
+            let (id, address) = listen(&mut listener).await;
+            let dialed = tokio::spawn(dial(&mut dialer, &address));
+            // It arrives, and nobody looks.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if is_removed {
+                assert!(listener.remove_listener(id));
+            } else {
+                drop(listener);
+            }
+            let error = timeout(PATIENCE, dialed).await.unwrap().unwrap().map(|_| ()).unwrap_err();
+            // Its QUIC handshake may be done by then, or not.
+            assert!(matches!(error, Error::Connection(_) | Error::Closed { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let mut config = Config::new(&Keypair::ed25519_from_bytes([1; 32]).unwrap());
+        config.max_pending_sessions = 0;
+        let error = Transport::new(config).unwrap_err();
+        assert!(
+            matches!(&error, Error::OptionOutOfRange(it) if it.option == "max_pending_sessions"),
+            "{error}"
+        );
     }
 }

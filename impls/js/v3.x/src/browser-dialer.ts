@@ -4,7 +4,7 @@ import { privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import { openPage, type OpenPage } from "./chromium.ts";
 import type { Config } from "./config.ts";
 import type { Dial } from "./dial.ts";
-import { Failure } from "./failure.ts";
+import { Failure, Refused } from "./failure.ts";
 import { readIdentity } from "./identity.ts";
 import type { Answer, PerfPage } from "./page.ts";
 import type { Dialed } from "./plan.ts";
@@ -52,6 +52,6 @@ async function dialIn(
 
 /** What the page answered, or its error as ours. */
 function valueOf<T>(answer: Answer<T>): T {
-  if ("error" in answer) throw new Error(answer.error);
+  if ("error" in answer) throw answer.refused ? new Refused(answer.error) : new Error(answer.error);
   return answer.value;
 }

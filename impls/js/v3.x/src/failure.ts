@@ -28,6 +28,11 @@ const DEFAULT_CLASS: Record<Phase, Class> = {
   report: "environment",
 };
 
+/** The peer does not speak the protocol: connected and not negotiated, whatever was to be measured. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
 /** What ends a run with a status other than 0. The message is one line. */
 export class Failure extends Error {
   override readonly name = "Failure";
@@ -40,9 +45,11 @@ export class Failure extends Error {
     this.phase = phase;
   }
 
-  /** A failure stays what it is; any other error takes the class of the phase it came out of. */
+  /** A failure stays what it is; any other error, but a refusal, takes the class of the phase it came out of. */
   static from(phase: Phase, error: unknown): Failure {
-    return error instanceof Failure ? error : new Failure(DEFAULT_CLASS[phase], phase, chain(error));
+    if (error instanceof Failure) return error;
+    const cls = error instanceof Refused ? "connect" : DEFAULT_CLASS[phase];
+    return new Failure(cls, phase, chain(error));
   }
 
   /** The last line on stderr of a process that failed: a YAML flow mapping. */

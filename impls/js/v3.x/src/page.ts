@@ -8,13 +8,13 @@ import { webTransport } from "@libp2p/webtransport";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import type { Amount } from "./config.ts";
-import { chain } from "./failure.ts";
+import { chain, Refused } from "./failure.ts";
 import type { Moved } from "./meter.ts";
 import { type Iteration, Requester, type Section } from "./request.ts";
 import { settle } from "./settle.ts";
 
-/** Errors lose their causes on the way to Node: they travel as text. */
-export type Answer<T> = { value: T } | { error: string };
+/** Errors lose their causes and their class on the way to Node: they travel as what they say. */
+export type Answer<T> = { value: T } | { error: string; refused: boolean };
 
 export interface DialRequest {
   address: string;
@@ -86,7 +86,7 @@ async function answered<T>(ask: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { value: await ask() };
   } catch (error) {
-    return { error: chain(error) };
+    return { error: chain(error), refused: error instanceof Refused };
   }
 }
 

@@ -1,6 +1,7 @@
 /** The protocol's client: one exchange on a fresh stream. Runs in Node and in the browser. */
 
-import type { Connection } from "@libp2p/interface";
+import type { Connection, Stream } from "@libp2p/interface";
+import { Refused } from "./failure.ts";
 import type { Meter } from "./meter.ts";
 import { encodeHeader, MAX_STREAMS, PROTOCOL } from "./protocol.ts";
 import { readToEnd, writePayload } from "./streams.ts";
@@ -8,7 +9,8 @@ import { readToEnd, writePayload } from "./streams.ts";
 /**
  * Asks for `ask` bytes and sends `send`; returns when the peer's end of stream has been read, which for an upload is the
  * only receipt there is. Every byte is told to `meter` as it moves; whether they are as many as asked for is the
- * caller's to check. The stream is reset where anything goes wrong, or `signal` is aborted.
+ * caller's to check. The stream is reset where anything goes wrong, or `signal` is aborted. Throws `Refused` where the
+ * peer does not speak the protocol.
  */
 export async function exchange(
   connection: Connection,
@@ -17,7 +19,7 @@ export async function exchange(
   meter: Meter,
   signal: AbortSignal,
 ): Promise<void> {
-  const stream = await connection.newStream(PROTOCOL, { signal, maxOutboundStreams: MAX_STREAMS });
+  const stream = await open(connection, signal);
   meter.opened(stream);
   const giveUp = () => stream.abort(asError(signal.reason));
   signal.addEventListener("abort", giveUp, { once: true });
@@ -57,6 +59,16 @@ export async function exchange(
     throw error;
   } finally {
     signal.removeEventListener("abort", giveUp);
+  }
+}
+
+async function open(connection: Connection, signal: AbortSignal): Promise<Stream> {
+  try {
+    return await connection.newStream(PROTOCOL, { signal, maxOutboundStreams: MAX_STREAMS });
+  } catch (error) {
+    // By its name: js-libp2p has its errors from several copies of one package.
+    const refused = error instanceof Error && error.name === "UnsupportedProtocolError";
+    throw refused ? new Refused(`the peer does not speak ${PROTOCOL}`) : error;
   }
 }
 

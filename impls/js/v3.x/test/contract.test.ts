@@ -1,13 +1,14 @@
+import "../src/with-resolvers.ts";
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { unsupported } from "../src/stack.ts";
+import { withoutPerf } from "./support.ts";
 
 /** The node as a process, as it is shipped: in one file. */
 const NODE = fileURLToPath(new URL("../bundle/node.js", import.meta.url));
@@ -153,7 +154,7 @@ test("a webtransport listener is unsupported, and prints no document", async () 
   assert.deepEqual([status, stdout], [127, ""]);
   assert.match(
     lastLine(stderr),
-    /^failure: {class: unsupported, .*js-libp2p dials over webtransport and cannot/,
+    /^failure: {class: unsupported, .*it speaks tcp, and webtransport as dialer alone/,
   );
 });
 
@@ -182,6 +183,16 @@ test("a stale address gives way to one that changes", async () => {
   listener.process.kill("SIGINT");
   assert.equal(status, 0, stderr);
   assert.equal((await listener.ended).status, 0);
+});
+
+test("a peer that does not speak perf is not connected to", async () => {
+  const { listener, address } = await withoutPerf();
+  redisCli("SET", "refused_listener_multiaddr", address);
+  const { status, stdout, stderr } = await start({ IS_DIALER: "true", TEST_KEY: "refused", ...SMALL }).ended;
+  await listener.stop();
+  assert.equal(status, 4, stderr);
+  assert.match(stdout, /^node:\n[^]*\nfailure:\n {2}class: connect\n/);
+  assert.match(stdout, /the peer does not speak \/perf\/1\.0\.0/);
 });
 
 test("a dialer that is told to end says what it has", async () => {
@@ -236,11 +247,3 @@ test(
     assert.match(stdout, expected);
   },
 );
-
-test("the reason that impls.yaml declares is the one that the node gives", () => {
-  const definitions = readFileSync(new URL("../../../../impls.yaml", import.meta.url), "utf8");
-  const declared = /js-v3\.x\n[^]*?dialOnly:\n\s+webtransport: "(.*)"/.exec(definitions)?.[1];
-  const stack = { transport: "webtransport", profile: "stock" } as const;
-  assert.ok(declared !== undefined);
-  assert.equal(unsupported(stack, "listener"), declared);
-});

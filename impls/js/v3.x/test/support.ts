@@ -5,7 +5,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { readConfig } from "../src/config.ts";
 import { bind } from "../src/listen.ts";
-import { createNode } from "../src/node.ts";
+import { createNode, type PerfNode } from "../src/node.ts";
 import { MAX_STREAMS, PROTOCOL } from "../src/protocol.ts";
 import type { Muxer, SecureChannel, Stack } from "../src/stack.ts";
 
@@ -53,10 +53,9 @@ export async function connected(stack: Stack, stallSecs = "30"): Promise<Pair> {
 
 /** A listener that does with a perf stream what `handler` does. */
 export async function misled(handler: (stream: Stream) => void): Promise<Pair> {
-  const key = await generateKeyPair("Ed25519");
-  const listener = await createNode(NOISE_YAMUX, "listener", key, ["/ip4/127.0.0.1/tcp/0"], 30_000);
+  const { listener, address } = await withoutPerf();
   await listener.handle(PROTOCOL, handler, { maxInboundStreams: MAX_STREAMS });
-  const dialer = await dialing(NOISE_YAMUX, String(listener.getMultiaddrs()[0]));
+  const dialer = await dialing(NOISE_YAMUX, address);
   return {
     connection: dialer.connection,
     complaints: [],
@@ -65,6 +64,13 @@ export async function misled(handler: (stream: Stream) => void): Promise<Pair> {
       await listener.stop();
     },
   };
+}
+
+/** A listener that speaks no protocol of ours. */
+export async function withoutPerf(): Promise<{ listener: PerfNode; address: string }> {
+  const key = await generateKeyPair("Ed25519");
+  const listener = await createNode(NOISE_YAMUX, "listener", key, ["/ip4/127.0.0.1/tcp/0"], 30_000);
+  return { listener, address: String(listener.getMultiaddrs()[0]) };
 }
 
 async function dialing(stack: Stack, address: string) {

@@ -17,3 +17,6 @@ use std::time::Duration;
 
 /// The longest that browsers let a certificate be valid that is known by its hash.
 pub(crate) const MAX_VALIDITY: Duration = Duration::from_secs(14 * 86_400);
+
+/// A quarter of that: more would leave no time to use a certificate in.
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(14 * 86_400 / 4);

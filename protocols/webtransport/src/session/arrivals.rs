@@ -3,16 +3,17 @@
 //! Each stream's beginning is read on its own, so one that stays silent holds up no other: go-libp2p
 //! opens a stream, and writes to it only after it has heard on a later one.
 
+use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 use futures::StreamExt;
-use futures::future::Either;
+use futures::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures::stream::FuturesUnordered;
 use quinn::VarInt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::unidirectional::read_exact;
+use super::within;
 use crate::config::Limits;
 use crate::error::Error;
 use crate::stream::Stream;
@@ -68,51 +69,95 @@ pub(super) async fn accept(
     arrivals: mpsc::Sender<Arrival>,
     limits: Limits,
 ) -> Result<(), Error> {
-    let mut silent = FuturesUnordered::new();
+    let mut silent = Silent::new(limits.awaiting_prefix);
     loop {
         let arrival = tokio::select! {
             accepted = quic.accept_bi() => {
                 let (send, recv) = accepted?;
+                let opened = recv.id().index();
                 let stream = Stream::inbound(send, recv);
-                let mut beginning = Box::pin(timeout(limits.prefix_timeout, begin(stream)));
+                let mut beginning =
+                    within(limits.prefix_timeout, begin(stream)).map(Option::flatten).boxed();
                 // A stream comes with its prefix, as a rule: only one that does not takes a place.
                 match futures::poll!(&mut beginning) {
                     Poll::Ready(done) => done,
                     Poll::Pending => {
-                        if silent.len() < limits.awaiting_prefix {
-                            silent.push(beginning);
-                        }
+                        silent.add(opened, beginning);
                         continue;
                     }
                 }
             }
-            Some(done) = silent.next() => done,
+            arrival = silent.next(), if !silent.is_empty() => arrival,
         };
         // Neither one that was silent for too long, nor one that ended at once, is anybody's business.
-        let Ok(Either::Left(arrival)) = arrival else { continue };
+        let Some(arrival) = arrival else { continue };
         if arrivals.send(arrival).await.is_err() {
             return Ok(());
         }
     }
 }
 
-/// Reads how a stream begins. `Right` where it ended first; whatever it was, it is then reset.
-async fn begin(mut stream: Stream) -> Either<Arrival, ()> {
+type Beginning = BoxFuture<'static, Option<Arrival>>;
+
+/// Streams that have not said yet what they are.
+struct Silent {
+    limit: usize,
+    beginnings: FuturesUnordered<BoxFuture<'static, (u64, Option<Arrival>)>>,
+    /// By the order in which the streams were opened.
+    handles: BTreeMap<u64, AbortHandle>,
+}
+
+impl Silent {
+    fn new(limit: usize) -> Self {
+        Self { limit, beginnings: FuturesUnordered::new(), handles: BTreeMap::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.beginnings.is_empty()
+    }
+
+    /// Waits for the `beginning` of the stream that was the `opened`th. Where there is no place for it, the
+    /// oldest stream loses its own: the one that was silent for longest is the one that is missed least.
+    fn add(&mut self, opened: u64, beginning: Beginning) {
+        if self.handles.len() >= self.limit
+            && let Some((_, oldest)) = self.handles.pop_first()
+        {
+            oldest.abort();
+        }
+        let (beginning, handle) = abortable(beginning);
+        self.handles.insert(opened, handle);
+        // One that was aborted is dropped, and with it its stream, which is thereby reset.
+        let beginning = beginning.map(move |done| (opened, done.unwrap_or(None)));
+        self.beginnings.push(beginning.boxed());
+    }
+
+    /// The next one that has said what it is, or that is gone; pending while there is none at all.
+    async fn next(&mut self) -> Option<Arrival> {
+        match self.beginnings.next().await {
+            Some((opened, arrival)) => {
+                self.handles.remove(&opened);
+                arrival
+            }
+            None => None,
+        }
+    }
+}
+
+/// Reads how a stream begins. `None` where it ended first; whatever it was, it is then reset.
+async fn begin(mut stream: Stream) -> Option<Arrival> {
     let mut read = Vec::with_capacity(16);
     loop {
         match read_bidi_kind(&mut &read[..]) {
             Some(BidiKind::WebTransport { session }) => {
-                return Either::Left(Arrival::Session(session, stream));
+                return Some(Arrival::Session(session, stream));
             }
             Some(BidiKind::Request) => {
                 let id = stream.recv().id().into();
-                return Either::Left(Arrival::Request(Request { stream, read, id }));
+                return Some(Arrival::Request(Request { stream, read, id }));
             }
             None => {}
         }
-        if read_integer(&mut stream, &mut read).await.is_err() {
-            return Either::Right(());
-        }
+        read_integer(&mut stream, &mut read).await.ok()?;
     }
 }
 

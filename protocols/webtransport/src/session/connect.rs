@@ -13,9 +13,6 @@ use crate::wire::capsule::{self, Capsule, CapsuleDecoder};
 use crate::wire::code::Http3Code;
 use crate::wire::frame::{self, Frame};
 
-/// For the peer to acknowledge our farewell, before the connection is closed without.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// How we end a session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Close {
@@ -33,7 +30,9 @@ pub(super) async fn watch(
     loop {
         let read = tokio::select! {
             read = stream.read() => read?,
-            Ok(close) = &mut close => return Err(say_farewell(stream, close).await),
+            Ok(close) = &mut close => {
+                return Err(say_farewell(stream, close, limits.close_timeout).await);
+            }
         };
         match read {
             Read::Frame(Frame::Data(bytes)) => capsules.push(&bytes),
@@ -42,7 +41,14 @@ pub(super) async fn watch(
                 let what = "a frame that does not belong into a session";
                 return Err(Error::violation(Http3Code::FRAME_UNEXPECTED, what));
             }
-            Read::End => return Err(Error::Closed { code: None, reason: String::new() }),
+            Read::End if capsules.is_between_capsules() => {
+                return Err(Error::Closed { code: None, reason: String::new() });
+            }
+            Read::End => {
+                let what = "the session's stream ends within a capsule";
+                return Err(Error::violation(Http3Code::MESSAGE_ERROR, what));
+            }
+            Read::Reset(code) => return Err(Error::SessionReset { code: code.into_inner() }),
         }
         while let Some(capsule) = capsules.next()? {
             match capsule {
@@ -55,8 +61,9 @@ pub(super) async fn watch(
     }
 }
 
-/// Tells the peer that the session ends. What it comes to is the same whether that arrives or not.
-async fn say_farewell(mut stream: RequestStream, close: Close) -> Error {
+/// Tells the peer that the session ends, and waits for a while until it has read that: it then ends its side
+/// of the stream, or the connection. What it comes to is the same whether that happens or not.
+async fn say_farewell(mut stream: RequestStream, close: Close, patience: Duration) -> Error {
     let Close { code, reason } = close;
     let mut farewell = Vec::new();
     capsule::write_close(code, &reason, &mut farewell);
@@ -65,11 +72,11 @@ async fn say_farewell(mut stream: RequestStream, close: Close) -> Error {
     let said = async {
         stream.write(&bytes).await?;
         stream.stream.close().await?;
-        stream.stream.delivered().await;
+        stream.ended().await;
         Ok::<_, std::io::Error>(())
     };
-    if !matches!(timeout(FAREWELL, said).await, Ok(Ok(()))) {
-        tracing::debug!("the peer did not acknowledge the end of the session");
+    if !matches!(timeout(patience, said).await, Ok(Ok(()))) {
+        tracing::debug!("the peer did not answer the end of the session");
     }
     Error::Closed { code: Some(code), reason }
 }

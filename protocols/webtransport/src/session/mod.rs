@@ -12,10 +12,13 @@ mod request;
 mod server;
 mod unidirectional;
 
+use std::time::Duration;
+
 use libp2p_core::multihash::Multihash;
 use libp2p_identity::PeerId;
 use quinn::VarInt;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 pub(crate) use arrivals::{Arrival, Arrivals};
 pub(crate) use connect::Close;
@@ -86,7 +89,7 @@ pub(crate) async fn request(
 
 fn assemble(
     quic: quinn::Connection,
-    driver: Driver,
+    mut driver: Driver,
     arrivals: Arrivals,
     established: Established,
     limits: Limits,
@@ -94,6 +97,14 @@ fn assemble(
     let Established { peer, connect, noise } = established;
     let id = connect.id();
     let (close, closed) = oneshot::channel();
-    driver.add(connect::watch(connect, closed, limits));
+    driver.set_session(connect::watch(connect, closed, limits));
     Session { peer, quic, driver, arrivals, id, close, noise }
+}
+
+/// What `work` comes to; `None` where it takes longer than `limit`, if there is one.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.ok(),
+        None => Some(work.await),
+    }
 }

@@ -1,8 +1,8 @@
 //! A request and its response on a stream of HTTP/3.
 
 use bytes::Bytes;
-use futures::{AsyncReadExt, AsyncWriteExt};
-use quinn::VarInt;
+use futures::AsyncWriteExt;
+use quinn::{ReadError, VarInt};
 use tokio::time::timeout;
 
 use super::arrivals::Request as Arrived;
@@ -24,8 +24,10 @@ pub(crate) struct RequestStream {
 /// What a read brings.
 pub(super) enum Read {
     Frame(Frame),
-    /// The peer ended the stream, cleanly or not.
+    /// The peer ended the stream between two frames.
     End,
+    /// The peer gave the stream up, with this code.
+    Reset(VarInt),
 }
 
 impl RequestStream {
@@ -57,21 +59,22 @@ impl RequestStream {
             if let Some(frame) = self.frames.next()? {
                 return Ok(Read::Frame(frame));
             }
-            let mut chunk = [0; CHUNK];
-            match self.stream.read(&mut chunk).await {
-                Ok(0) if !self.frames.is_between_frames() => {
+            match self.stream.recv().read_chunk(CHUNK, true).await {
+                Ok(Some(chunk)) => self.frames.push(&chunk.bytes),
+                Ok(None) if self.frames.is_between_frames() => return Ok(Read::End),
+                Ok(None) => {
                     let what = "a stream ends within a frame";
                     return Err(Error::violation(Http3Code::FRAME_ERROR, what));
                 }
-                Ok(0) => return Ok(Read::End),
-                Ok(length) => self.frames.push(&chunk[..length]),
-                // What is no error of the whole connection is a reset.
-                Err(error) => return error.downcast().map_or(Ok(Read::End), Err),
+                Err(ReadError::Reset(code)) => return Ok(Read::Reset(code)),
+                Err(ReadError::ConnectionLost(error)) => return Err(error.into()),
+                // Read to its end before; there are no other streams here.
+                Err(_) => return Ok(Read::End),
             }
         }
     }
 
-    /// The header block that a message begins with; `None` where the stream ended first.
+    /// The header block that a message begins with; `None` where the stream ended first, cleanly or not.
     pub(super) async fn read_headers(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             match self.read().await? {
@@ -82,9 +85,14 @@ impl RequestStream {
                     let what = "a message that does not begin with HEADERS";
                     return Err(Error::violation(Http3Code::FRAME_UNEXPECTED, what));
                 }
-                Read::End => return Ok(None),
+                Read::End | Read::Reset(_) => return Ok(None),
             }
         }
+    }
+
+    /// Until the peer ends its side, in whichever way; what it still says is dropped.
+    pub(super) async fn ended(&mut self) {
+        while let Ok(Some(_)) = self.stream.recv().read_chunk(CHUNK, true).await {}
     }
 
     /// Writes; an error means that the peer wants none of it, or is gone.
@@ -106,17 +114,24 @@ impl RequestStream {
 }
 
 /// Answers a request that arrived: the stream of the session where it asks for one as libp2p does and
-/// `takes_session`; `None` where the answer was another.
+/// `takes_session`; `None` where the answer was another, or where the peer neither finished its request nor took
+/// the answer in time.
 pub(crate) async fn answer(
     arrived: Arrived,
     takes_session: bool,
     limits: Limits,
 ) -> Result<Option<RequestStream>, Error> {
+    let answered = timeout(limits.request_timeout, answer_whole(arrived, takes_session, limits));
+    answered.await.unwrap_or(Ok(None))
+}
+
+async fn answer_whole(
+    arrived: Arrived,
+    takes_session: bool,
+    limits: Limits,
+) -> Result<Option<RequestStream>, Error> {
     let mut stream = RequestStream::inbound(arrived, limits);
-    let Ok(block) = timeout(limits.prefix_timeout, stream.read_headers()).await else {
-        return Ok(None);
-    };
-    let Some(block) = block? else { return Ok(None) };
+    let Some(block) = stream.read_headers().await? else { return Ok(None) };
     match Request::decode(&block, limits.header_bytes as u64)?.verdict() {
         Verdict::Session if takes_session => {
             let mut response = Vec::new();

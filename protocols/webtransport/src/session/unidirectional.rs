@@ -7,9 +7,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use quinn::{ReadError, RecvStream};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::driver::closed_critical_stream;
+use super::within;
 use crate::config::Limits;
 use crate::error::Error;
 use crate::wire::code::{Http3Code, stream_code};
@@ -41,11 +41,11 @@ pub(super) async fn accept(
 }
 
 async fn serve(mut stream: RecvStream, slot: SettingsSlot, limits: Limits) -> Result<(), Error> {
-    let kind = match timeout(limits.prefix_timeout, read_kind(&mut stream)).await {
-        Ok(Ok(kind)) => kind,
-        // Reset or ended before it said what it is, or silent: no harm.
-        Ok(Err(None)) | Err(_) => return Ok(()),
-        Ok(Err(Some(lost))) => return Err(lost.into()),
+    let kind = match within(limits.prefix_timeout, read_kind(&mut stream)).await {
+        Some(Ok(kind)) => kind,
+        // Reset or ended before it said what it is, or silent for too long: no harm.
+        Some(Err(None)) | None => return Ok(()),
+        Some(Err(Some(lost))) => return Err(lost.into()),
     };
     match kind {
         UniKind::Control => {

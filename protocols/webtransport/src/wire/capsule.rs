@@ -62,6 +62,11 @@ impl CapsuleDecoder {
         self.tlv.push(bytes);
     }
 
+    /// Whether the input ends where a capsule does.
+    pub fn is_between_capsules(&self) -> bool {
+        self.tlv.is_between_items()
+    }
+
     /// The next capsule; `None` where more input is needed.
     ///
     /// # Errors
@@ -135,6 +140,21 @@ mod tests {
         let huge = [&[0x68, 0x43][..], &[0xff; 8]].concat();
         assert!(matches!(decode(&huge, 99), Err(CapsuleError::TooLong { kind: CLOSE, .. })));
         assert_eq!(decode(&[0x68, 0x43, 3, 0, 0, 0], 99), Err(CapsuleError::NoCode(3)));
+    }
+
+    #[test]
+    fn an_end_within_a_capsule_is_seen() {
+        // One that is held, and one that is skipped.
+        for kind in [&[0x68, 0x43][..], &[0x21]] {
+            let mut decoder = CapsuleDecoder::new(64);
+            assert!(decoder.is_between_capsules());
+            decoder.push(&[kind, &[5, 0, 0]].concat());
+            decoder.next().unwrap();
+            assert!(!decoder.is_between_capsules());
+            decoder.push(&[0, 7, b'a']);
+            while decoder.next().unwrap().is_some() {}
+            assert!(decoder.is_between_capsules());
+        }
     }
 
     #[test]

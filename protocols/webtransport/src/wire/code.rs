@@ -9,6 +9,8 @@ pub struct Http3Code(u32);
 impl Http3Code {
     /// H3_NO_ERROR.
     pub const NO_ERROR: Self = Self(0x100);
+    /// H3_GENERAL_PROTOCOL_ERROR.
+    pub const GENERAL_PROTOCOL_ERROR: Self = Self(0x101);
     /// H3_STREAM_CREATION_ERROR.
     pub const STREAM_CREATION_ERROR: Self = Self(0x103);
     /// H3_CLOSED_CRITICAL_STREAM.
@@ -25,6 +27,8 @@ impl Http3Code {
     pub const MISSING_SETTINGS: Self = Self(0x10a);
     /// H3_REQUEST_REJECTED.
     pub const REQUEST_REJECTED: Self = Self(0x10b);
+    /// H3_REQUEST_CANCELLED.
+    pub const REQUEST_CANCELLED: Self = Self(0x10c);
     /// H3_REQUEST_INCOMPLETE.
     pub const REQUEST_INCOMPLETE: Self = Self(0x10d);
     /// H3_MESSAGE_ERROR.

@@ -263,24 +263,30 @@ async fn drive(
             }
         }
     });
-    let (code, reason) = match ended.await {
-        Ok(close) => close,
-        Err(error) => return error,
-    };
-    connection.close_with(code, &reason);
-    poll_fn(|cx| connection.poll_close_unpin(cx)).await.unwrap();
-    Error::Closed { code: Some(code), reason }
+    let ended = ended.await;
+    if let Ok((code, reason)) = &ended {
+        connection.close_with(*code, reason);
+    }
+    // A swarm closes what has ended by itself, too.
+    in_time(poll_fn(|cx| connection.poll_close_unpin(cx))).await.unwrap();
+    match ended {
+        Ok((code, reason)) => Error::Closed { code: Some(code), reason },
+        Err(error) => error,
+    }
 }
 
 /// Echoes every stream until the connection ends.
 pub async fn echo_all(mut connection: Driven) {
     while let Some(stream) = connection.inbound.recv().await {
-        tokio::spawn(async move {
-            let (mut reader, mut writer) = stream.split();
-            if futures::io::copy(&mut reader, &mut writer).await.is_ok() {
-                let _ = writer.close().await;
-            }
-        });
+        tokio::spawn(echo(stream));
+    }
+}
+
+/// Sends back what comes.
+pub async fn echo(stream: Stream) {
+    let (mut reader, mut writer) = stream.split();
+    if futures::io::copy(&mut reader, &mut writer).await.is_ok() {
+        let _ = writer.close().await;
     }
 }
 

@@ -105,7 +105,24 @@ impl RawDialer {
         endpoint: &quinn::Endpoint,
         address: &Multiaddr,
     ) -> Result<Self, quinn::ConnectionError> {
-        let connecting = endpoint.connect_with(client_config(), socket(address), "127.0.0.1");
+        Self::dial_as(client_config(), endpoint, address).await
+    }
+
+    /// One that has room for so many bytes of all streams together, until it reads.
+    pub async fn dial_with_room(bytes: usize, address: &Multiaddr) -> Self {
+        let mut transport = quinn::TransportConfig::default();
+        transport.receive_window((bytes as u32).into());
+        let mut config = client_config();
+        config.transport_config(Arc::new(transport));
+        Self::dial_as(config, &Self::endpoint("127.0.0.1"), address).await.unwrap()
+    }
+
+    async fn dial_as(
+        config: quinn::ClientConfig,
+        endpoint: &quinn::Endpoint,
+        address: &Multiaddr,
+    ) -> Result<Self, quinn::ConnectionError> {
+        let connecting = endpoint.connect_with(config, socket(address), "127.0.0.1");
         let quic = in_time(connecting.unwrap()).await?;
         let mut control = quic.open_uni().await?;
         let _ = control.write_all(&[0, 4, 2, 0x33, 1]).await;
@@ -290,13 +307,18 @@ impl AsyncWrite for Both {
 }
 
 fn client_config() -> quinn::ClientConfig {
+    client_config_for(b"h3")
+}
+
+/// What dials another protocol, and shows no certificate.
+pub fn client_config_for(alpn: &[u8]) -> quinn::ClientConfig {
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anything))
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h3".to_vec()];
+    tls.alpn_protocols = vec![alpn.to_vec()];
     quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 

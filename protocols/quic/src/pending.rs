@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The places for handshakes of all listeners of a transport.
+/// The places for handshakes on all ports.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     counts: Arc<Mutex<Counts>>,

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod limits;
+mod load;
+mod progress;
+mod schema;
+#[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -200,7 +206,7 @@ async fn help_and_version_are_for_stdout() {
 async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
     let quic = "/ip4/127.0.0.1/udp/1/quic-v1";
     let tcp = "/ip4/127.0.0.1/tcp/1";
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 17] = [
         (&["fly"], &["fly"]),
         (&["dial"], &["MULTIADDR"]),
         (&["listen", "--port", "70000"], &["--port", "70000", "0 to 65535"]),
@@ -213,6 +219,23 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
         (&["dial", quic, "--transport", "tcp"], &["--transport", "tcp", "quic-v1"]),
         (&["dial", tcp, "--upload-bytes", "1T"], &["--upload-bytes", "1T", "K, M or G"]),
         (&["dial", tcp, "--stall-secs", "0"], &["--stall-secs", "\"0\"", "above 0"]),
+        (&["dial", tcp, "--streams", "0"], &["--streams", "\"0\"", "1 to 100"]),
+        (&["dial", tcp, "--omit", "1"], &["--omit", "--duration"]),
+        (
+            &["dial", tcp, "--bidirectional", "--upload-iterations", "3"],
+            &["--bidirectional", "3 uploads and 10 downloads"],
+        ),
+        (
+            &["dial", tcp, "--latency-under-load", "both", "--latency-iterations", "0"],
+            &["--latency-under-load", "--latency-iterations"],
+        ),
+        (&["dial", tcp, "--progress", "json", "--debug"], &["--progress", "--debug"]),
+        (&["listen", "--max-bytes", "lots"], &["--max-bytes", "\"lots\"", "K, M or G"]),
+        (&["listen", "--allow-peer", "me"], &["--allow-peer", "\"me\"", "12D3KooW"]),
+        (
+            &["listen", "--transport", "raw-tcp", "--max-streams", "1"],
+            &["--max-", "raw-tcp", "leave them out"],
+        ),
     ];
     for (arguments, expected) in cases {
         let ended = node().args(arguments.iter().copied()).run().await;

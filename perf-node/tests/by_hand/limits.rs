@@ -1,0 +1,111 @@
+//! A listener that stands open, on every stack: what it refuses, whom, and that it serves on.
+
+use std::time::Duration;
+
+use harness_sdk::{Class, Stack};
+
+use crate::support::{Ended, Listening, NONE, dial, each_libp2p_stack, stack};
+
+const MEGABYTES_20: u64 = 20_000_000;
+
+/// As many uploads and downloads of `bytes` each. What mplex resets may look like a stall to its dialer.
+async fn moves(stack: &Stack, address: &str, [up, down]: [usize; 2], bytes: u64) -> Ended {
+    dial(stack, address).measuring([up, down, 0], bytes).args(["--stall-secs", "5"]).run().await
+}
+
+#[tokio::test]
+async fn strangers_are_not_let_in() {
+    each_libp2p_stack(async |stack| {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        let identity = ["--identity", key.to_str().unwrap()];
+        let friend = Listening::start(&stack, &identity).await;
+        let (_, id) = friend.address.rsplit_once('/').unwrap();
+        let allowed = ["--allow-peer", id];
+        let mut listening = Listening::start(&stack, &allowed).await;
+        let stranger = moves(&stack, &listening.address, [1, 0], 1000).await;
+        // It may hear of it while it settles, or with its first stream.
+        assert!([4, 5].contains(&stranger.status), "{}", stranger.everything());
+        listening.process.wait_for_stderr("was not let in").await;
+        let launch = dial(&stack, &listening.address).measuring([1, 1, 1], 1000).args(identity);
+        launch.run().await.measured([1, 1, 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_too_much_is_reset_and_the_next_is_served() {
+    each_libp2p_stack(async |stack| {
+        let mut listening = Listening::start(&stack, &["--max-bytes", "1M"]).await;
+        let address = listening.address.clone();
+        let sections = [[1, 0], [0, 1]];
+        for (which, told) in sections.into_iter().zip(["uploads more than", "asks for 20000000"]) {
+            let broken = moves(&stack, &address, which, MEGABYTES_20).await;
+            broken.failed(Class::Transfer, NONE);
+            listening.process.wait_for_stderr(told).await;
+            // At most one refusal a second is told.
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+        }
+        moves(&stack, &address, [1, 1], 1 << 20).await.measured([1, 1, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_streams_together_keep_to_the_rate() {
+    each_libp2p_stack(async |stack| {
+        let listening = Listening::start(&stack, &["--max-rate", "4M"]).await;
+        let launch = dial(&stack, &listening.address).measuring([1, 1, 0], 1 << 20);
+        let document = launch.args(["--streams", "4"]).run().await.measured([1, 1, 0]);
+        // 4 MiB in a second, but for a burst of a twentieth and a piece of each stream.
+        let most = f64::from(4 << 20) * 8.0 / 1e9 * 1.15;
+        for section in [document.upload.unwrap(), document.download.unwrap()] {
+            let gbps = section.samples[0];
+            assert!(gbps < most && gbps > most / 5.0, "{stack}: {gbps}, at most {most}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_beyond_those_that_may_be_are_refused() {
+    each_libp2p_stack(async |stack| {
+        let mut listening = Listening::start(&stack, &["--max-connections", "2"]).await;
+        let with = async |connections: &str| {
+            let launch = dial(&stack, &listening.address).measuring([1, 0, 0], 1000);
+            launch.args(["--connections", connections]).run().await
+        };
+        let third = with("3").await;
+        assert!([4, 5].contains(&third.status), "{}", third.everything());
+        with("2").await.measured([1, 0, 0]);
+        listening.process.wait_for_stderr("--max-connections").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_lasts_too_long_is_closed() {
+    each_libp2p_stack(async |stack| {
+        let mut listening = Listening::start(&stack, &["--max-duration", "0.7"]).await;
+        let launch = dial(&stack, &listening.address).args(["--duration", "30"]);
+        let ended = launch.run().await;
+        ended.failed(Class::Transfer, NONE);
+        assert!(ended.lived < Duration::from_secs(20), "{}", ended.everything());
+        listening.process.wait_for_stderr("--max-duration, 0.7 s, is over").await;
+        moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_beyond_those_that_may_be_are_reset() {
+    let stack = stack("tcp tls mplex");
+    let mut listening = Listening::start(&stack, &["--max-streams", "2"]).await;
+    let with = async |streams: &str| {
+        let launch = dial(&stack, &listening.address).measuring([1, 0, 0], MEGABYTES_20);
+        launch.args(["--streams", streams]).run().await
+    };
+    with("3").await.failed(Class::Transfer, NONE);
+    with("2").await.measured([1, 0, 0]);
+    listening.process.wait_for_stderr("--max-streams").await;
+}
