@@ -152,6 +152,30 @@ async fn a_second_request_at_once_is_refused_and_one_given_up_ends_the_connectio
 }
 
 #[tokio::test]
+async fn a_load_that_they_do_not_carry_is_refused_before_anything_is_dialed() {
+    for stack in raw_stacks() {
+        let listening = Listening::start(&stack, &[]).await;
+        let run = async |flags: &[&str]| {
+            let dial = dial(&stack, &listening.address).measuring([1, 1, 1], 100_000);
+            dial.args(flags.iter().copied()).run().await
+        };
+        run(&["--connections", "2"]).await.measured([1, 1, 1]);
+        for flags in [&["--streams", "2"][..], &["--bidirectional"]] {
+            let ended = run(flags).await;
+            if stack.transport.as_str() == "raw-quic" {
+                ended.measured([1, 1, 1]);
+            } else {
+                let failure = ended.failed(Class::Usage, NONE);
+                assert!(failure.message.contains("at most 1 stream"), "{failure:?}");
+            }
+        }
+        let limited = node().args(["listen", "--max-bytes", "1M", "--transport"]);
+        let message = limited.arg(stack.transport.as_str()).run().await;
+        assert!(message.failed_silently(Class::Usage).contains("keeps no limits"));
+    }
+}
+
+#[tokio::test]
 async fn quic_carries_several_requests_at_once() {
     let quic = stack("raw-quic");
     let listening = Listening::start(&quic, &[]).await;
