@@ -52,7 +52,7 @@ test-go: test-deps ## format, vet and tests of the Go nodes (needs Go)
 # With --workspace, or cargo would build the node once more, with other features of what it depends on.
 test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (needs Go, Node.js, Chromium)
 	@scripts/test-deps full
-	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 chromium::
+	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 one_port:: chromium::
 
 full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
 	@scripts/test-deps full firefox-esr

@@ -17,7 +17,7 @@ const SHORT: u64 = 1_000;
 const SHORT_PLAN: Sections = [1, 1, 1];
 
 /// The Go node with one version of go-libp2p.
-struct GoNode {
+pub(crate) struct GoNode {
     version: &'static str,
     /// From the node's folder; `None`: its own go.mod.
     modfile: Option<&'static str>,
@@ -36,7 +36,7 @@ impl GoNode {
     }
 
     /// In contract mode; built before its first use.
-    fn launch(&self, is_dialer: bool, redis: &str) -> Launch {
+    pub(crate) fn launch(&self, is_dialer: bool, redis: &str) -> Launch {
         foreign(self.binary.get_or_init(|| self.build()), is_dialer, redis)
     }
 
@@ -70,7 +70,7 @@ impl GoNode {
 }
 
 /// The node as it is shipped. With Go 1.26 this version's listener panics.
-static V0_45: GoNode = GoNode::new("0.45.0", None, "go1.25.5");
+pub(crate) static V0_45: GoNode = GoNode::new("0.45.0", None, "go1.25.5");
 /// The last one that dials listeners without reset_stream_at.
 static V0_49: GoNode = GoNode::new("0.49.0", Some("interop/v0.49.mod"), "go1.26.8");
 static V0_51: GoNode = GoNode::new("0.51.0", Some("interop/v0.51.mod"), "go1.26.8");

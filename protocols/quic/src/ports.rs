@@ -137,12 +137,21 @@ fn reaches(local: IpAddr, remote: IpAddr) -> bool {
         && (local.is_unspecified() || local.is_loopback() == remote.is_loopback())
 }
 
+/// What the kernel holds of datagrams until this process comes to read them. The default of most systems is a
+/// fiftieth of a connection's window: a sender that does not pace its packets over that time loses some in every
+/// burst.
+const RECEIVE_BUFFER: usize = 7 << 20;
+
 fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
     let socket =
         Socket::new(Domain::for_address(local), Type::DGRAM, Some(socket2::Protocol::UDP))?;
     if local.is_ipv6() {
         // IPv4 has a listener of its own.
         socket.set_only_v6(true)?;
+    }
+    // What cannot be had in full is as good as it gets: on Linux the system cuts it down (net.core.rmem_max).
+    if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+        tracing::debug!("a receive buffer of {RECEIVE_BUFFER} bytes is refused: {error}");
     }
     socket.bind(&local.into())?;
     Ok(socket.into())

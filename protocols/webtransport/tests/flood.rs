@@ -1,6 +1,8 @@
 //! Ten thousand dialers from one address that go no further than to connect. They are in a process of their own, so
 //! that what the listener holds of them can be looked at.
 
+// Where /proc says what a process holds.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;

@@ -1,5 +1,7 @@
 //! A thousand connections, one after the other. Alone in its process, whose memory is looked at.
 
+// Where /proc says what a process holds.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;

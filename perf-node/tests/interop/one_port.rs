@@ -1,13 +1,4 @@
-//! quic-v1 and WebTransport on one UDP port, with go-libp2p 0.45: the Go node of `impls/go/v0.45`.
-//! `make full`: it is built with the go command.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-
-mod support;
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+//! quic-v1 and WebTransport on one UDP port, with go-libp2p: it dials both, and is dialed from there.
 
 use futures::StreamExt;
 use futures::future::Either;
@@ -21,39 +12,16 @@ use libp2p_webtransport_native as webtransport;
 use nix::sys::signal::Signal;
 use perf_node::swarm::{Answer, Event, Manner, NodeBehaviour, NodeBehaviourEvent, Streams, build};
 use perf_protocol::ReadBuffer;
-use support::{Backend, LIMIT, Launch, Process, Store};
 use tokio::time::timeout;
 
-/// What is moved at once each way, where it is not a short dial.
-const LARGE: u64 = 64 << 20;
+use crate::go::V0_45;
+use crate::support::{Backend, LIMIT, Launch, Process, Store};
+use crate::{LARGE, LARGE_PLAN};
 
-/// Built once for the tests of this process.
-fn go_node() -> &'static PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let binary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("go-v0.45/perf-node");
-        // The toolchain is the one that `impls.yaml` names: with Go 1.26 this version's listener panics.
-        let status = Command::new("go")
-            .args(["build", "-trimpath", "-buildvcs=false", "-o"])
-            .arg(&binary)
-            .arg(".")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../impls/go/v0.45"))
-            .env("GOTOOLCHAIN", "go1.25.5")
-            .env("CGO_ENABLED", "0")
-            .status()
-            .unwrap();
-        assert!(status.success(), "the Go node does not build");
-        binary
-    })
-}
-
-/// The Go node in contract mode; its key is named after the transport.
+/// The Go node; its key is named after the transport.
 fn go(is_dialer: bool, transport: &str, store: &Store) -> Launch {
-    Launch::new(go_node())
-        .var("IS_DIALER", is_dialer.to_string())
-        .var("REDIS_ADDR", store.addr())
-        .var("TRANSPORT", transport)
-        .var("TEST_KEY", transport)
+    let launch = V0_45.launch(is_dialer, &store.addr());
+    launch.var("TRANSPORT", transport).var("TEST_KEY", transport)
 }
 
 fn key(transport: &str) -> String {
@@ -100,12 +68,12 @@ async fn measure(dialer: impl Fn() -> Launch) {
     for _ in 0..10 {
         dialer().measuring([1, 1, 1], 1_000).run().await.measured([1, 1, 1]);
     }
-    dialer().measuring([1, 1, 20], LARGE).run().await.measured([1, 1, 20]);
+    dialer().measuring(LARGE_PLAN, LARGE).run().await.measured(LARGE_PLAN);
 }
 
 #[tokio::test]
-#[ignore = "make full: builds a Go node"]
-async fn go_dials_both_at_the_same_time() {
+#[ignore = "make test-interop: builds a Go node"]
+async fn is_dialed_for_both_at_the_same_time() {
     let store = Backend::Redis.start().await;
     let (mut swarm, [quic, webtransport]) = one_port().await;
     tokio::spawn(async move {
@@ -122,8 +90,8 @@ async fn go_dials_both_at_the_same_time() {
 }
 
 #[tokio::test]
-#[ignore = "make full: builds a Go node"]
-async fn go_is_dialed_from_it() {
+#[ignore = "make test-interop: builds a Go node"]
+async fn is_dialed_from() {
     let store = Backend::Redis.start().await;
     let (mut swarm, _) = one_port().await;
     for transport in ["quic-v1", "webtransport"] {
