@@ -7,8 +7,8 @@
 //! | `raw-noise` | libp2p's Noise channel, without negotiation or muxer | raw/1 | `/ip4/…/tcp/…/noise/p2p/…` |
 //! | `raw-quic` | quinn with its defaults | /perf/1.0.0 on a QUIC stream of its own | `/ip4/…/udp/…/quic` |
 //!
-//! The first three have a connection and no streams: requests follow one another on it, framed by
-//! [`exchange`], and a second one at once is refused. The certificates of TLS and QUIC are made at start,
+//! The first three have a connection and no streams: requests follow one another on it, framed as
+//! `exchange.rs` has it, and a second one at once is refused. The certificates of TLS and QUIC are made at start,
 //! and no dialer verifies one; its document says so.
 
 mod address;
