@@ -9,16 +9,20 @@ use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
-use perf_protocol::ReadBuffer;
+use libp2p::swarm::{ListenError, Stream, Swarm, SwarmEvent};
+use perf_protocol::{Error, ReadBuffer};
+use tokio::time::sleep;
 
 use crate::connection::Counts;
-use crate::limits::Gate;
-use crate::swarm::{Answer, NodeBehaviour};
+use crate::limits::{Gate, Refused};
+use crate::swarm::{After, Answer, NodeBehaviour};
 
 /// Buffers kept for the next stream: a one-byte exchange must not wait for one to be made. Those of
 /// more streams at once are freed after use.
 const KEPT_BUFFERS: usize = 4;
+
+/// For a connection to be closed whose stream was refused.
+const HELD: Duration = Duration::from_secs(5);
 
 /// A listener whose transport has reported its address.
 pub struct PerfListener {
@@ -30,8 +34,9 @@ pub struct PerfListener {
     pub(crate) accepted: Arc<AtomicU64>,
 }
 
-/// Answers streams by the protocol; one on which no byte moves for `stall` is reset, and one that the
-/// `gate` refuses.
+/// Answers streams by the protocol; one on which no byte moves for `stall` is reset. A connection with a
+/// stream that the `gate` refuses is closed: a muxer may show a reset as an end, which is what an upload
+/// has for its receipt.
 pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     let kept: Arc<Mutex<Vec<ReadBuffer>>> = Arc::default();
     Answer::new(move |stream| {
@@ -39,36 +44,58 @@ pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
         async move {
             let unused = kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut buffer = unused.unwrap_or_default();
-            match gate {
+            let after = match gate {
                 None => serve(stream, stall, &mut buffer).await,
-                // Of a stream without a place the refusal was told; dropping it resets it.
-                Some(gate) => {
-                    if let Ok(_place) = gate.place() {
-                        serve(gate.limit(stream), stall, &mut buffer).await;
-                    }
-                }
-            }
+                Some(gate) => serve_within(&gate, stream, stall, &mut buffer).await,
+            };
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() < KEPT_BUFFERS {
                 kept.push(buffer);
             }
+            after
         }
     })
+}
+
+/// Serves a stream as far as the `gate` lets it. One that is refused is held until its connection is
+/// closed: whatever else it was told would come before that.
+async fn serve_within(
+    gate: &Gate,
+    stream: Stream,
+    stall: Duration,
+    buffer: &mut ReadBuffer,
+) -> After {
+    let mut stream = gate.limit(stream);
+    let after = match gate.place() {
+        Ok(_place) => serve(&mut stream, stall, buffer).await,
+        Err(_) => After::HangUp,
+    };
+    if after == After::HangUp {
+        tokio::spawn(async move {
+            sleep(HELD).await;
+            drop(stream);
+        });
+    }
+    after
 }
 
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     stall: Duration,
     buffer: &mut ReadBuffer,
-) {
+) -> After {
     let meter = Meter::start();
     let counts = Counts(&meter);
     let serving = perf_protocol::serve(&mut stream, &counts, buffer);
     match stall::guard(&meter, stall, serving).await {
         Ok(Ok(served)) => tracing::debug!("{served:?}"),
+        Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
+            return After::HangUp;
+        }
         Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
         Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
     }
+    After::KeepOn
 }
 
 impl Listener for PerfListener {
