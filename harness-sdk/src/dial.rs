@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::coordination::{Meeting, Store};
+use crate::cost::{Cost, Costed};
 use crate::failure::{Class, Failure, Phase};
 use crate::handshakes;
 use crate::life_cycle::{Outcome, catch_signals, check_stack, contain};
@@ -17,6 +18,7 @@ use crate::plan::{self, Conduct, Measurements};
 use crate::progress::Event;
 use crate::report::Report;
 use crate::signals::{Signals, Stop};
+use crate::transport_info::TransportInfo;
 
 /// For one attempt to connect, negotiation included.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
@@ -55,6 +57,8 @@ pub(crate) async fn dial<N: Node>(
         version: report_node.version(),
         stack: Some(stack),
         details: run.details.clone(),
+        transport: run.transport,
+        cost: run.cost.clone(),
         load,
     };
     let document = Some(report.document(&run.measurements, failure.as_ref()));
@@ -67,6 +71,8 @@ struct Run {
     details: Details,
     measurements: Measurements,
     phase: Option<Phase>,
+    transport: Option<TransportInfo>,
+    cost: Cost,
 }
 
 impl Run {
@@ -123,15 +129,17 @@ async fn measure<N: Node>(
         }
     };
     run.details = connection.details();
-    let mut connections = vec![connection];
+    let mut connections = vec![Costed::new(connection, &run.cost)];
     let at_once = config.plan.has_transfers() || config.load.latency_under.is_some();
     while at_once && connections.len() < config.load.connections {
-        connections.push(connect(node, config, &address).await?);
+        let connection = connect(node, config, &address).await?;
+        connections.push(Costed::new(connection, &run.cost));
     }
     let Config { plan, load, stall, progress, .. } = config;
     progress.tell(&Event::connected(&address, config.stack, connections.len(), &run.details));
     let conduct = Conduct { plan, load, stall: *stall, progress };
     let result = plan::run(conduct, &connections, &mut run.measurements).await;
+    run.transport = connections.first().and_then(Connection::transport);
     close(connections).await;
     result?;
     if load.handshakes > 0 {

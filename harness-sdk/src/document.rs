@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::failure::{Class, Phase};
 use crate::stack::Stack;
 use crate::stats::{BoxPlot, box_plot};
+use crate::transport_info::TransportInfo;
 
 /// The document's JSON Schema (draft 2020-12), as JSON: what any reader may rely on.
 pub const SCHEMA: &str = include_str!("../schema/document.schema.json");
@@ -104,14 +105,32 @@ pub struct NodeInfo {
     pub handshakes: Option<Handshakes>,
     /// User and system time of this process so far.
     pub cpu_seconds: f64,
+    /// What moving payload costs this side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_per_gb: Option<CpuPerGb>,
     /// Largest resident set of this process so far.
     pub peak_rss_bytes: u64,
+    /// What the transport did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<TransportInfo>,
     /// Who timed and counted, where that was a foreign tool and not the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
     /// What else the node tells.
     #[serde(default, flatten)]
     pub extra: BTreeMap<String, String>,
+}
+
+/// CPU time of this process while uploads, or downloads, were under way, over their payload in GB of 10⁹
+/// bytes; `None` where none moved.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CpuPerGb {
+    /// Seconds per GB uploaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<f64>,
+    /// Seconds per GB downloaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<f64>,
 }
 
 /// The stack of a run.
@@ -361,7 +380,15 @@ impl NodeInfo {
             made.write_yaml(out);
         }
         line(out, "  ", "cpu_seconds", &significant(self.cpu_seconds));
+        if let Some(CpuPerGb { upload, download }) = self.cpu_seconds_per_gb {
+            let entries = [("upload", upload), ("download", download)];
+            let entries = entries.into_iter().filter_map(|(name, s)| Some((name, significant(s?))));
+            line(out, "  ", "cpu_seconds_per_gb", &mapping(entries));
+        }
         line(out, "  ", "peak_rss_bytes", &self.peak_rss_bytes.to_string());
+        if let Some(transport) = self.transport {
+            line(out, "  ", "transport", &transport.to_flow());
+        }
         if let Some(clock) = &self.clock {
             line(out, "  ", "clock", &quoted_if_needed(clock));
         }
@@ -536,6 +563,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::SocketBuffers;
     use crate::stack::{Muxer, Profile, SecureChannel, Transport};
 
     fn example() -> Document {
@@ -603,7 +631,15 @@ mod tests {
                         .into(),
                 }),
                 cpu_seconds: 12.3,
+                cpu_seconds_per_gb: Some(CpuPerGb { upload: Some(0.41), download: None }),
                 peak_rss_bytes: 31_457_280,
+                transport: Some(TransportInfo {
+                    socket: Some(SocketBuffers {
+                        send_buffer_bytes: 16_384,
+                        receive_buffer_bytes: 131_072,
+                    }),
+                    ..TransportInfo::default()
+                }),
                 clock: Some("iperf 3.12".to_owned()),
                 extra: [("peer_agent".to_owned(), "go: libp2p".to_owned())].into(),
             }),
@@ -669,7 +705,9 @@ node:
     ready_ms: {p50: 2.0, p90: null, p99: null}
     phases_ms: {dial: {p50: 1.0, p90: null, p99: null}, security: {p50: 1.0, p90: null, p99: null}}
   cpu_seconds: 12.3
+  cpu_seconds_per_gb: {upload: 0.41}
   peak_rss_bytes: 31457280
+  transport: {socket: {send_buffer_bytes: 16384, receive_buffer_bytes: 131072}}
   clock: iperf 3.12
   peer_agent: "go: libp2p"
 failure:

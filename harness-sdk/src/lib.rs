@@ -43,6 +43,7 @@
 pub mod address;
 pub mod config;
 pub mod coordination;
+mod cost;
 mod dial;
 pub mod document;
 mod failure;
@@ -63,6 +64,7 @@ mod stack;
 pub mod stall;
 pub mod stats;
 mod transfer;
+mod transport_info;
 mod under_load;
 mod usage;
 mod watched;
@@ -76,4 +78,5 @@ pub use life_cycle::{
 pub use meter::Meter;
 pub use node::{Connection, Details, Listener, Node, Shutdown, ShutdownHandle};
 pub use stack::{Muxer, Profile, SecureChannel, Stack, Transport};
+pub use transport_info::{QuicInfo, SocketBuffers, TcpInfo, TransportInfo};
 pub use watched::Watched;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, Invalid, Settings, Variable};
-use crate::{BoxError, Meter, Stack};
+use crate::{BoxError, Meter, Stack, TransportInfo};
 
 /// An implementation under test: how it listens and how it dials.
 ///
@@ -106,6 +106,12 @@ pub trait Connection: Send + Sync {
         Details::default()
     }
 
+    /// What the transport did so far, as the kernel or a library counts it: asked once, when everything
+    /// has been measured or something broke. `None`: the node cannot find out.
+    fn transport(&self) -> Option<TransportInfo> {
+        None
+    }
+
     /// Tells the peer that this was all. Given little time, and whether it is used or not does not
     /// change the outcome.
     fn close(self) -> impl Future<Output = ()> + Send
@@ -121,7 +127,7 @@ pub trait Connection: Send + Sync {
 pub struct Details {
     /// Phases of connecting in order: `dial`, `security`, `muxer`, or one `handshake`.
     pub phases: Vec<(&'static str, Duration)>,
-    /// How streams agree on their protocol, where they do: `v1`, `lazy`.
+    /// How streams agree on their protocol: `v1`, `lazy`, or `none` where there is but one.
     pub negotiation: Option<&'static str>,
     /// What else was negotiated that belongs to the stack, as `name: value` in `node.stack`: a
     /// version of HTTP, a cipher.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::cost::Cost;
 use crate::document::{
-    Document, FailureInfo, LatencyPercentiles, LatencyUnderLoad, LoadInfo, NodeInfo, Partial,
-    PhasePercentiles, Phases, Section, StackInfo, StreamsInfo, TailPercentiles, round, rounded,
+    CpuPerGb, Document, FailureInfo, LatencyPercentiles, LatencyUnderLoad, LoadInfo, NodeInfo,
+    Partial, PhasePercentiles, Phases, Section, StackInfo, StreamsInfo, TailPercentiles, round,
+    rounded,
 };
 use crate::failure::{Failure, Phase};
 use crate::load::Load;
@@ -12,6 +14,7 @@ use crate::node::Details;
 use crate::plan::{self, Current, Measurements, Streams};
 use crate::stack::Stack;
 use crate::stats::Percentiles;
+use crate::transport_info::TransportInfo;
 use crate::under_load::UnderLoad;
 use crate::usage::Usage;
 
@@ -22,6 +25,10 @@ pub(crate) struct Report<'a> {
     pub(crate) version: &'a str,
     pub(crate) stack: Option<Stack>,
     pub(crate) details: Details,
+    /// What the transport did.
+    pub(crate) transport: Option<TransportInfo>,
+    /// What moving payload cost.
+    pub(crate) cost: Cost,
     pub(crate) load: Load,
 }
 
@@ -87,7 +94,12 @@ impl Report<'_> {
             latency_under_load: measurements.under_load.as_ref().map(under_load_info),
             handshakes: measurements.handshakes.clone(),
             cpu_seconds: round(usage.cpu_seconds),
+            cpu_seconds_per_gb: self.cost.per_gb().map(|CpuPerGb { upload, download }| CpuPerGb {
+                upload: upload.map(round),
+                download: download.map(round),
+            }),
             peak_rss_bytes: usage.peak_rss_bytes,
+            transport: self.transport.map(TransportInfo::rounded),
             clock: self.details.foreign_clock.clone(),
             extra: self.details.extra.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
         }

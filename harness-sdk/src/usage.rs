@@ -17,16 +17,22 @@ impl Usage {
         let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
             return Self { cpu_seconds: 0.0, peak_rss_bytes: 0 };
         };
-        let cpu_seconds = [usage.user_time(), usage.system_time()]
-            .iter()
-            .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
-            .sum();
         // The kernel's ru_maxrss outlives exec: a process started by a large one would report its
         // parent's. VmHWM is this program's own.
         let peak_rss_bytes = high_water_mark()
             .unwrap_or_else(|| u64::try_from(usage.max_rss()).unwrap_or(0) * MAXRSS_UNIT);
-        Self { cpu_seconds, peak_rss_bytes }
+        Self { cpu_seconds: seconds(&usage), peak_rss_bytes }
     }
+}
+
+/// [`Usage::cpu_seconds`] alone, which costs one system call.
+pub(crate) fn cpu_seconds() -> f64 {
+    getrusage(UsageWho::RUSAGE_SELF).as_ref().map_or(0.0, seconds)
+}
+
+fn seconds(usage: &nix::sys::resource::Usage) -> f64 {
+    let times = [usage.user_time(), usage.system_time()];
+    times.iter().map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6).sum()
 }
 
 /// getrusage(2): kilobytes on Linux, bytes on macOS.

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use harness_sdk::{BoxError, Config, Connection, Details, Meter, Node, Stack};
-use perf_node::{PerfConnection, PerfListener, PerfNode};
+use perf_node::swarm::Manner;
+use perf_node::{AnyListener, PerfConnection, PerfNode, stacks};
 
 fn main() -> ExitCode {
     harness_sdk::main(TimesTheSender::default())
@@ -19,7 +20,7 @@ struct TimesTheSender(PerfNode);
 struct Timed(PerfConnection);
 
 impl Node for TimesTheSender {
-    type Listener = PerfListener;
+    type Listener = AnyListener;
     type Connection = Timed;
 
     fn name(&self) -> &str {
@@ -31,15 +32,15 @@ impl Node for TimesTheSender {
     }
 
     fn speaks(&self, stack: &Stack) -> Result<(), String> {
-        self.0.speaks(stack)
+        stacks::supported(stack)
     }
 
-    async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
+    async fn listen(&self, config: &Config) -> Result<AnyListener, BoxError> {
         self.0.listen(config).await
     }
 
     async fn dial(&self, config: &Config, address: &str) -> Result<Timed, BoxError> {
-        Ok(Timed(self.0.dial(config, address).await?))
+        Ok(Timed(self.0.dial_as(config, address, &Manner::default()).await?))
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings};
-use harness_sdk::{Class, Failure, Format, Outcome, Phase, exit};
+use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, exit};
 use libp2p::Multiaddr;
 
 use self::dial::{DialFlags, dial};
@@ -23,7 +23,9 @@ pub use self::doctor::DoctorFormat;
 use self::listen::{ListenFlags, listen};
 use self::probe::{ProbeFlags, probe};
 pub use self::tool::Tool;
+use crate::baselines::{self, Cipher, PERF_CIPHER};
 use crate::limits::Limits;
+use crate::node::PerfNode;
 use crate::probe::client::Conduct;
 use crate::probe::server::Rule;
 use crate::stacks;
@@ -174,13 +176,14 @@ impl From<DocumentFormat> for Format {
 
 #[derive(Debug, Args)]
 struct StackFlags {
-    /// tcp, quic-v1 or webtransport [default: what the address says, else tcp]
+    /// tcp, ws, quic-v1 or webtransport; or a baseline without libp2p: raw-tcp, raw-tls, raw-noise or
+    /// raw-quic [default: what the address says, else tcp]
     #[arg(long, value_name = "NAME")]
     transport: Option<String>,
-    /// noise or tls, with tcp [default: noise]
+    /// noise or tls, with tcp and ws [default: noise]
     #[arg(long, value_name = "NAME")]
     secure_channel: Option<String>,
-    /// yamux or mplex, with tcp [default: yamux]
+    /// yamux or mplex, with tcp and ws [default: yamux]
     #[arg(long, value_name = "NAME")]
     muxer: Option<String>,
     /// stock: rust-libp2p as shipped [default: stock]
@@ -201,17 +204,24 @@ struct NodeFlags {
     /// A stream that should move and has not for this long is a failure of it [default: 30]
     #[arg(long, value_name = "SECONDS")]
     stall_secs: Option<String>,
+    /// aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls and raw-quic [default: a dialer offers
+    /// aes-128-gcm, a listener accepts them all]
+    #[arg(long, value_name = "NAME")]
+    cipher: Option<String>,
 }
 
 /// Reads the process's arguments and environment, which nothing else does.
+///
+/// `node` takes what they say of variables of its own.
 pub fn invocation(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Settings,
+    node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
     let arguments = Arguments::try_parse_from(arguments).map_err(Refused::Arguments)?;
     match arguments.command {
-        Some(Command::Listen(flags)) => listen(flags, environment),
-        Some(Command::Dial(flags)) => dial(flags, environment),
+        Some(Command::Listen(flags)) => listen(flags, environment, node),
+        Some(Command::Dial(flags)) => dial(flags, environment, node),
         Some(Command::Probe(flags)) => probe(flags, environment),
         Some(Command::Doctor(flags)) => Ok(Invocation::Tool(Tool::Doctor(flags.format))),
         Some(Command::Schema) => Ok(Invocation::Tool(Tool::Schema)),
@@ -224,9 +234,22 @@ pub fn invocation(
         None => {
             let role = environment.role();
             Config::from_contract(&environment)
+                .and_then(|config| configured(node, &environment, config))
                 .map(Invocation::Contract)
                 .map_err(|invalid| Refused::Setting(role, invalid))
         }
+    }
+}
+
+/// `config`, once `node` has taken what `settings` say beside it.
+fn configured(node: &mut PerfNode, settings: &Settings, config: Config) -> Result<Config, Invalid> {
+    node.configure(settings)?;
+    let transport = config.stack.transport;
+    match node.cipher {
+        Some(cipher) if !Cipher::applies_to(transport) => Err(Invalid::Combination(format!(
+            "PERF_CIPHER: \"{cipher}\" means nothing to {transport}; it is for raw-tls and raw-quic"
+        ))),
+        _ => Ok(config),
     }
 }
 
@@ -256,6 +279,15 @@ fn transport(address: &str, flag: Option<&str>) -> Result<Option<String>, Invali
         ))
     })?;
     let said = stacks::transport_of(&parsed);
+    if let Some(raw) = flag.and_then(|flag| flag.parse().ok()).filter(|t| baselines::is_raw(*t)) {
+        return match baselines::suits(raw, &parsed) {
+            true => Ok(Some(raw.as_str().to_owned())),
+            false => Err(Invalid::Combination(format!(
+                "--transport: \"{raw}\" does not dial {address}; its addresses look like {}",
+                baselines::example(raw)
+            ))),
+        };
+    }
     match (said, flag) {
         (Some(said), Some(flag)) if flag != said.as_str() => Err(Invalid::Combination(format!(
             "--transport: \"{flag}\" is not what {address} says, which is {said}; leave it out"
@@ -263,7 +295,8 @@ fn transport(address: &str, flag: Option<&str>) -> Result<Option<String>, Invali
         (Some(said), _) => Ok(Some(said.as_str().to_owned())),
         (None, Some(flag)) => Ok(Some(flag.to_owned())),
         (None, None) => Err(Invalid::Combination(format!(
-            "{address} does not say which transport to dial with; give --transport"
+            "{address} does not say which transport to dial with; give --transport (a listener \
+             prints it on stderr)"
         ))),
     }
 }
@@ -281,6 +314,7 @@ fn with_node(settings: Settings, flags: &NodeFlags) -> Settings {
     with_stack(settings, &flags.stack)
         .with_flag(&config::PERF_IDENTITY, flags.identity.clone())
         .with_flag(&config::PERF_STALL_SECS, flags.stall_secs.clone())
+        .with_flag(&PERF_CIPHER, flags.cipher.clone())
 }
 
 #[cfg(test)]
@@ -295,7 +329,8 @@ mod tests {
             let found = environment.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        invocation(line.split(' ').map(OsString::from), Settings::from_lookup(lookup))
+        let node = &mut PerfNode::default();
+        invocation(line.split(' ').map(OsString::from), Settings::from_lookup(lookup), node)
     }
 
     const TCP: &str = "/ip4/127.0.0.1/tcp/1";
@@ -351,6 +386,51 @@ mod tests {
             panic!("accepted")
         };
         assert!(invalid.to_string().contains("which is quic-v1"), "{invalid}");
+    }
+
+    #[test]
+    fn a_baseline_is_dialed_where_its_name_is_given_and_the_address_is_one_of_its_own() {
+        for (address, transport) in [
+            (TCP, "raw-tcp"),
+            ("/dns4/host/tcp/1/tls", "raw-tls"),
+            ("/ip4/127.0.0.1/tcp/1/noise", "raw-noise"),
+            ("/ip4/127.0.0.1/udp/1/quic", "raw-quic"),
+        ] {
+            let dial = |flags: &str| parse(&format!("perf-node dial {address}{flags}"), &[]);
+            let Ok(Invocation::Dial { config, .. }) = dial(&format!(" --transport {transport}"))
+            else {
+                panic!("{address}")
+            };
+            assert_eq!(config.stack.to_string(), transport);
+            assert!(dial("").is_err() || transport == "raw-tcp", "{address}");
+        }
+        let Err(Refused::Setting(_, invalid)) =
+            parse(&format!("perf-node dial {QUIC} --transport raw-quic"), &[])
+        else {
+            panic!("accepted")
+        };
+        assert!(invalid.to_string().ends_with("/ip4/192.0.2.7/udp/4001/quic"), "{invalid}");
+    }
+
+    #[test]
+    fn a_cipher_is_for_what_can_choose_one() {
+        let mut node = PerfNode::default();
+        let mut listen = |line: &str| {
+            let words = line.split(' ').map(OsString::from);
+            invocation(words, Settings::default(), &mut node).map(|_| node.cipher)
+        };
+        let chosen = listen("perf-node listen --transport raw-tls --cipher aes-256-gcm").unwrap();
+        assert_eq!(chosen, Some(Cipher::Aes256Gcm));
+        for (flags, named) in [
+            ("--transport raw-tls --cipher rot13", "--cipher: \"rot13\" is not accepted"),
+            ("--transport raw-noise --cipher aes-128-gcm", "means nothing to raw-noise"),
+        ] {
+            let Err(Refused::Setting(_, invalid)) = listen(&format!("perf-node listen {flags}"))
+            else {
+                panic!("accepted {flags}")
+            };
+            assert!(invalid.to_string().contains(named), "{invalid}");
+        }
     }
 
     #[test]

@@ -3,34 +3,42 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::StreamExt;
-use harness_sdk::{BoxError, Class, Connection, Details, Failure, Meter, Phase, chain};
+use harness_sdk::{
+    BoxError, Class, Connection, Details, Failure, Meter, Phase, TransportInfo, chain,
+};
 use libp2p::swarm::{Stream, Swarm, SwarmEvent};
-use perf_protocol::ReadBuffer;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::buffers::Buffers;
 use crate::swarm::{NodeBehaviour, OpenError, Streams};
+use crate::underneath::Underneath;
 
 /// A connection with the stack asked for, and nothing else.
 #[derive(Debug)]
 pub struct PerfConnection {
     streams: Streams,
     details: Details,
+    underneath: Option<Underneath>,
     /// Why the connection ended, once it has.
     ended: Arc<OnceLock<String>>,
-    /// One buffer, made once: requests follow one another, and one that overlaps makes its own.
-    buffer: Mutex<ReadBuffer>,
+    buffers: Buffers,
     hang_up: oneshot::Sender<()>,
     driver: JoinHandle<()>,
 }
 
 impl PerfConnection {
     /// Drives `swarm`, whose one connection `streams` belongs to, until it ends or is closed.
-    pub(crate) fn drive(swarm: Swarm<NodeBehaviour>, streams: Streams, details: Details) -> Self {
+    pub(crate) fn drive(
+        swarm: Swarm<NodeBehaviour>,
+        streams: Streams,
+        details: Details,
+        underneath: Option<Underneath>,
+    ) -> Self {
         let ended = Arc::new(OnceLock::new());
         let (hang_up, hung_up) = oneshot::channel();
         let driver = tokio::spawn(drive(swarm, Arc::clone(&ended), hung_up));
-        Self { streams, details, ended, buffer: Mutex::default(), hang_up, driver }
+        Self { streams, details, underneath, ended, buffers: Buffers::default(), hang_up, driver }
     }
 
     /// A stream on which perf is agreed on.
@@ -57,15 +65,10 @@ impl PerfConnection {
     ) -> Result<(), BoxError> {
         let mut stream = self.streams.open().await.map_err(|error| self.explain(phase, error))?;
         let counts = Counts(meter);
-        let result = match self.buffer.try_lock() {
-            Ok(mut buffer) => {
-                perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await
-            }
-            Err(_) => {
-                let mut buffer = ReadBuffer::default();
-                perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await
-            }
-        };
+        let mut buffer = self.buffers.take();
+        let result =
+            perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await;
+        self.buffers.keep(buffer);
         result.map_err(|error| match self.ended.get() {
             Some(cause) => format!("{}; the connection ended: {cause}", chain(&error)).into(),
             None => BoxError::from(error),
@@ -103,7 +106,13 @@ impl Connection for PerfConnection {
         self.details.clone()
     }
 
+    fn transport(&self) -> Option<TransportInfo> {
+        self.underneath.as_ref().map(Underneath::info)
+    }
+
     async fn close(self) {
+        // First: it keeps the socket open.
+        drop(self.underneath);
         drop(self.streams);
         let _ = self.hang_up.send(());
         let _ = self.driver.await;

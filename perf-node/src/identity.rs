@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use harness_sdk::{Class, Config, Failure, Phase, chain};
 use libp2p::identity::Keypair;
 
 /// Why there is no identity.
@@ -41,6 +42,12 @@ pub(crate) fn load(path: Option<&Path>) -> Result<Keypair, IdentityError> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// A dialer's: that it has none is no fault of the peer's.
+pub(crate) fn of_dialer(config: &Config) -> Result<Keypair, Failure> {
+    load(config.identity.as_deref())
+        .map_err(|error| Failure::new(Class::Environment, Phase::Dial, chain(&error)))
 }
 
 /// Writes a new file that only its owner can read; one that appeared meanwhile is not replaced.

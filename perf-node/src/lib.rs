@@ -6,9 +6,13 @@
 //!
 //! - [`stacks`]: from a [`Stack`](harness_sdk::Stack) to a libp2p transport that offers nothing else;
 //! - [`swarm`]: /perf/1.0.0 as a `NetworkBehaviour`: streams opened for a dialer, answered for a listener;
-//! - [`PerfNode`]: both behind harness-sdk's trait;
+//! - [`baselines`]: the exchange without libp2p, over TCP, TLS, Noise and QUIC alone;
+//! - [`PerfNode`]: all of them behind harness-sdk's trait;
 //! - [`probe`]: peers of every behaviour, for holding another node against the protocol.
 
+mod any;
+pub mod baselines;
+mod buffers;
 pub mod by_hand;
 pub mod cli;
 mod connection;
@@ -18,11 +22,15 @@ pub mod limits;
 mod listener;
 mod node;
 pub mod probe;
+mod quic_info;
 mod resolve;
 pub mod runtime;
 pub mod stacks;
 pub mod swarm;
+mod tcp_info;
+mod underneath;
 
+pub use any::{AnyConnection, AnyListener};
 pub use connection::PerfConnection;
 pub use listener::PerfListener;
 pub use node::{PerfNode, bind};

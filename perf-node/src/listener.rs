@@ -1,8 +1,8 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite, StreamExt};
@@ -10,16 +10,13 @@ use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ListenError, Stream, Swarm, SwarmEvent};
-use perf_protocol::{Error, ReadBuffer};
+use perf_protocol::Error;
 use tokio::time::sleep;
 
+use crate::buffers::Buffers;
 use crate::connection::Counts;
 use crate::limits::{Gate, Refused};
 use crate::swarm::{After, Answer, NodeBehaviour};
-
-/// Buffers kept for the next stream: a one-byte exchange must not wait for one to be made. Those of
-/// more streams at once are freed after use.
-const KEPT_BUFFERS: usize = 4;
 
 /// For a connection to be closed whose stream was refused.
 const HELD: Duration = Duration::from_secs(5);
@@ -38,36 +35,24 @@ pub struct PerfListener {
 /// stream that the `gate` refuses is closed: a muxer may show a reset as an end, which is what an upload
 /// has for its receipt.
 pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
-    let kept: Arc<Mutex<Vec<ReadBuffer>>> = Arc::default();
+    let buffers = Buffers::default();
     Answer::new(move |stream| {
-        let (kept, gate) = (Arc::clone(&kept), gate.clone());
+        let (buffers, gate) = (buffers.clone(), gate.clone());
         async move {
-            let unused = kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut buffer = unused.unwrap_or_default();
-            let after = match gate {
-                None => serve(stream, stall, &mut buffer).await,
-                Some(gate) => serve_within(&gate, stream, stall, &mut buffer).await,
-            };
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < KEPT_BUFFERS {
-                kept.push(buffer);
+            match gate {
+                None => serve_stream(stream, stall, &buffers).await,
+                Some(gate) => serve_within(&gate, stream, stall, &buffers).await,
             }
-            after
         }
     })
 }
 
 /// Serves a stream as far as the `gate` lets it. One that is refused is held until its connection is
 /// closed: whatever else it was told would come before that.
-async fn serve_within(
-    gate: &Gate,
-    stream: Stream,
-    stall: Duration,
-    buffer: &mut ReadBuffer,
-) -> After {
+async fn serve_within(gate: &Gate, stream: Stream, stall: Duration, buffers: &Buffers) -> After {
     let mut stream = gate.limit(stream);
     let after = match gate.place() {
-        Ok(_place) => serve(&mut stream, stall, buffer).await,
+        Ok(_place) => serve_stream(&mut stream, stall, buffers).await,
         Err(_) => After::HangUp,
     };
     if after == After::HangUp {
@@ -79,23 +64,34 @@ async fn serve_within(
     after
 }
 
-async fn serve(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    stall: Duration,
-    buffer: &mut ReadBuffer,
-) -> After {
+/// Answers one stream by the protocol, unless no byte moves for `stall`.
+pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut buffer = buffers.take();
     let meter = Meter::start();
     let counts = Counts(&meter);
-    let serving = perf_protocol::serve(&mut stream, &counts, buffer);
-    match stall::guard(&meter, stall, serving).await {
-        Ok(Ok(served)) => tracing::debug!("{served:?}"),
+    let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
+    let after = match stall::guard(&meter, stall, serving).await {
         Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
-            return After::HangUp;
+            After::HangUp
         }
-        Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
-        Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
-    }
-    After::KeepOn
+        Ok(Ok(served)) => {
+            tracing::debug!("{served:?}");
+            After::KeepOn
+        }
+        Ok(Err(error)) => {
+            tracing::debug!("a stream broke: {error}");
+            After::KeepOn
+        }
+        Err(stalled) => {
+            tracing::info!("a stream was reset: {stalled}");
+            After::KeepOn
+        }
+    };
+    buffers.keep(buffer);
+    after
 }
 
 impl Listener for PerfListener {

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use harness_sdk::{Format, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
+use harness_sdk::{Format, Node, Outcome, Settings, dial_by_hand, exit, listen_by_hand, panics};
 use perf_node::cli::{self, Invocation, Refused};
 use perf_node::{PerfNode, by_hand, probe, runtime};
 
 fn main() -> ExitCode {
     panics::remember();
-    let node = PerfNode { environment: runtime::ENVIRONMENT, ..PerfNode::default() };
-    match cli::invocation(std::env::args_os(), Settings::from_env()) {
+    let mut node = PerfNode { environment: runtime::ENVIRONMENT, ..PerfNode::default() };
+    let settings = Settings::from_env().with_variables(node.variables());
+    match cli::invocation(std::env::args_os(), settings, &mut node) {
         Ok(invocation) => run(node, invocation),
         Err(Refused::Arguments(error)) => cli::explain(&error),
         Err(Refused::Setting(role, invalid)) => {
@@ -38,8 +39,9 @@ async fn perform(node: PerfNode, invocation: Invocation) -> Outcome {
             dial_by_hand(Arc::new(node), config, address).await
         }
         Invocation::Listen { config, limits } => {
-            let (node, stack) = (Arc::new(PerfNode { limits, ..node }), config.stack);
-            listen_by_hand(node, config, move |address| by_hand::dial_hint(&stack, address)).await
+            let (stack, cipher) = (config.stack, node.cipher);
+            let hint = move |address: &str| by_hand::dial_hint(&stack, cipher, address);
+            listen_by_hand(Arc::new(PerfNode { limits, ..node }), config, hint).await
         }
         Invocation::ProbeServer { config, address, rules, stall } => {
             probe::server::run(config, address, rules, stall).await

@@ -1,4 +1,4 @@
-//! The node behind harness-sdk's trait: libp2p stacks.
+//! The node behind harness-sdk's trait: libp2p stacks, and the raw baselines.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use harness_sdk::{
-    BoxError, Class, Config, Details, Failure, Node, Phase, Stack, Transport, chain,
-};
+use harness_sdk::config::{Invalid, Variable};
+use harness_sdk::{BoxError, Config, Details, Node, Profile, Settings, Stack, Transport, chain};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -16,6 +15,8 @@ use libp2p::swarm::{DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, TransportError, identify};
 use tokio::time::{Instant, timeout_at};
 
+use crate::any::{AnyConnection, AnyListener};
+use crate::baselines::{self, Cipher, Dialed, PERF_CIPHER};
 use crate::connection::PerfConnection;
 use crate::limits::Limits;
 use crate::listener::PerfListener;
@@ -32,18 +33,20 @@ const IDENTIFY_PATIENCE: Duration = Duration::from_secs(1);
 /// For the peer to have asked identify of us, once it has answered it itself.
 const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
 
-/// The node: rust-libp2p 0.56 on the stacks of [`stacks`].
+/// The node: rust-libp2p 0.56 on the stacks of [`stacks`], and the raw [`baselines`].
 #[derive(Clone, Debug, Default)]
 pub struct PerfNode {
     /// How the process is built and run, for the document.
     pub environment: &'static [(&'static str, &'static str)],
     /// Whom its listeners serve, and how much.
     pub limits: Limits,
+    /// What raw-tls and raw-quic encrypt with; `None`: the default of each side.
+    pub cipher: Option<Cipher>,
 }
 
 impl Node for PerfNode {
-    type Listener = PerfListener;
-    type Connection = PerfConnection;
+    type Listener = AnyListener;
+    type Connection = AnyConnection;
 
     fn name(&self) -> &str {
         "perf-node"
@@ -54,7 +57,11 @@ impl Node for PerfNode {
     }
 
     fn speaks(&self, stack: &Stack) -> Result<(), String> {
-        stacks::supported(stack)
+        match (baselines::is_raw(stack.transport), stack.profile) {
+            (true, Profile::Stock) => Ok(()),
+            (true, profile) => Err(format!("a baseline has no profile {profile}")),
+            (false, _) => stacks::supported(stack),
+        }
     }
 
     /// Baselines on a byte stream have no streams to tell requests apart.
@@ -64,14 +71,32 @@ impl Node for PerfNode {
         one.then_some(1)
     }
 
-    async fn listen(&self, config: &Config) -> Result<PerfListener, BoxError> {
-        let gate = self.limits.gate();
-        let answer = listener::answer(config.stall, gate.clone());
-        bind(config, answer, &Manner { gate, ..Manner::default() }).await
+    fn variables(&self) -> &'static [&'static Variable] {
+        &[&PERF_CIPHER]
     }
 
-    async fn dial(&self, config: &Config, address: &str) -> Result<PerfConnection, BoxError> {
-        self.dial_as(config, address, &Manner::default()).await
+    fn configure(&mut self, settings: &Settings) -> Result<(), Invalid> {
+        self.cipher = settings.read(&PERF_CIPHER, Cipher::parse)?;
+        Ok(())
+    }
+
+    async fn listen(&self, config: &Config) -> Result<AnyListener, BoxError> {
+        if baselines::is_raw(config.stack.transport) {
+            return Ok(baselines::bind(config, self.cipher).await?.into());
+        }
+        let gate = self.limits.gate();
+        let answer = listener::answer(config.stall, gate.clone());
+        let listener = bind(config, answer, &Manner { gate, ..Manner::default() }).await?;
+        Ok(AnyListener::Libp2p(Box::new(listener)))
+    }
+
+    async fn dial(&self, config: &Config, address: &str) -> Result<AnyConnection, BoxError> {
+        if baselines::is_raw(config.stack.transport) {
+            let dialed = self.dial_raw(config, address).await?;
+            return Ok(AnyConnection::raw(dialed, self.environment));
+        }
+        let connection = self.dial_as(config, address, &Manner::default()).await?;
+        Ok(AnyConnection::libp2p(connection, self.environment))
     }
 }
 
@@ -101,8 +126,12 @@ pub async fn bind(
 }
 
 impl PerfNode {
-    /// Connects with streams that agree on their protocol in the way of `manner`.
-    pub(crate) async fn dial_as(
+    /// Connects a libp2p stack, with streams that agree on their protocol in the way of `manner`.
+    ///
+    /// # Errors
+    ///
+    /// The address is not of that stack, or there is no connection to be had there.
+    pub async fn dial_as(
         &self,
         config: &Config,
         address: &str,
@@ -110,48 +139,44 @@ impl PerfNode {
     ) -> Result<PerfConnection, BoxError> {
         // Made now, not in the first sample.
         perf_protocol::block();
-        let keypair = identity::load(config.identity.as_deref())
-            .map_err(|error| with_class(Class::Environment, &error))?;
+        let keypair = identity::of_dialer(config)?;
         let address = parse(address, &config.stack)?;
-        // A name may have an address that nobody listens on: `localhost` is ::1 first.
-        let mut first_failure = None;
-        for address in resolve::resolve(&address).await? {
-            match self.connect(&config.stack, &keypair, address, manner).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => first_failure = first_failure.or(Some(error)),
-            }
-        }
-        Err(first_failure.unwrap_or_else(|| format!("{address} has no address").into()))
+        resolve::first(&address, |address| connect(&config.stack, &keypair, address, manner)).await
     }
 
-    /// Connects to one address, and gets what does not belong into a sample out of the way.
-    async fn connect(
-        &self,
-        stack: &Stack,
-        keypair: &Keypair,
-        address: Multiaddr,
-        manner: &Manner,
-    ) -> Result<PerfConnection, BoxError> {
-        let (transport, marks) = stacks::transport(stack, keypair)?;
-        let mut swarm = swarm::build(transport, keypair, Answer::refuse(), manner);
-        let failed = |reason| DialFailed { address: address.clone(), reason, stack: *stack };
-        swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
-        let streams = connected(&mut swarm).await.map_err(failed)?;
-        let peer_agent = settle(&mut swarm).await.map_err(failed)?;
-        let mut extra: Vec<_> =
-            self.environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        extra.extend(peer_agent.map(|agent| ("peer_agent", agent)));
-        let details = Details {
-            phases: phases(stack, marks.timings()),
-            negotiation: Some(match manner.negotiation {
-                Version::V1 => "v1",
-                Version::V1Lazy => "lazy",
-            }),
-            extra,
-            ..Details::default()
-        };
-        Ok(PerfConnection::drive(swarm, streams, details))
+    async fn dial_raw(&self, config: &Config, address: &str) -> Result<Dialed, BoxError> {
+        let transport = config.stack.transport;
+        let parsed = multiaddr(address)?;
+        if !baselines::suits(transport, &parsed) {
+            return Err(format!("{address} is not an address of {transport}").into());
+        }
+        resolve::first(&parsed, |address| baselines::dial(config, address, self.cipher)).await
     }
+}
+
+/// Connects to one address, and gets what does not belong into a sample out of the way.
+async fn connect(
+    stack: &Stack,
+    keypair: &Keypair,
+    address: Multiaddr,
+    manner: &Manner,
+) -> Result<PerfConnection, BoxError> {
+    let (transport, marks) = stacks::transport(stack, keypair)?;
+    let mut swarm = swarm::build(transport, keypair, Answer::refuse(), manner);
+    let failed = |reason| DialFailed { address: address.clone(), reason, stack: *stack };
+    swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
+    let streams = connected(&mut swarm).await.map_err(failed)?;
+    let peer_agent = settle(&mut swarm).await.map_err(failed)?;
+    let details = Details {
+        phases: phases(stack, marks.timings()),
+        negotiation: Some(match manner.negotiation {
+            Version::V1 => "v1",
+            Version::V1Lazy => "lazy",
+        }),
+        extra: peer_agent.map(|agent| ("peer_agent", agent)).into_iter().collect(),
+        ..Details::default()
+    };
+    Ok(PerfConnection::drive(swarm, streams, details, marks.take_underneath()))
 }
 
 /// The phases of a dial by their names in the document.
@@ -187,9 +212,12 @@ fn offered(stack: &Stack) -> String {
     format!("{security} and {muxer} alone, over {}", stack.transport)
 }
 
+fn multiaddr(address: &str) -> Result<Multiaddr, String> {
+    address.parse().map_err(|error| format!("\"{address}\" is not a multiaddr: {error}"))
+}
+
 fn parse(address: &str, stack: &Stack) -> Result<Multiaddr, BoxError> {
-    let parsed: Multiaddr =
-        address.parse().map_err(|error| format!("\"{address}\" is not a multiaddr: {error}"))?;
+    let parsed = multiaddr(address)?;
     match stacks::transport_of(&parsed) {
         Some(transport) if transport == stack.transport => Ok(parsed),
         Some(transport) => {
@@ -197,10 +225,6 @@ fn parse(address: &str, stack: &Stack) -> Result<Multiaddr, BoxError> {
         }
         None => Err(format!("{address} names no transport that can be dialed with {stack}").into()),
     }
-}
-
-fn with_class(class: Class, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(class, Phase::Dial, chain(error))
 }
 
 /// Waits until the dial has ended one way or the other.
@@ -250,10 +274,10 @@ async fn settle(swarm: &mut Swarm<NodeBehaviour>) -> Result<Option<String>, Stri
     Ok(agent)
 }
 
-/// libp2p's TCP listeners set SO_REUSEPORT: a second node would share the port of a first, and take
-/// some of its dialers.
+/// libp2p's TCP listeners, ws's among them, set SO_REUSEPORT: a second node would share the port of a
+/// first, and take some of its dialers.
 fn check_port_is_free(config: &Config) -> io::Result<()> {
-    if config.port == 0 || config.stack.transport != Transport::Tcp {
+    if config.port == 0 || !config.stack.transport.is_layered() {
         return Ok(());
     }
     let ip = match config.ip {

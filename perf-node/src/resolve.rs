@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use harness_sdk::BoxError;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 /// Why an address cannot be dialed as it is.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ResolveError {
+enum ResolveError {
     /// The system's resolver has no answer.
     #[error("cannot resolve {name}")]
     Lookup {
@@ -24,7 +25,7 @@ pub(crate) enum ResolveError {
 
 /// `address` with its `/dns`, `/dns4` or `/dns6` replaced by an IP address of that name: one for each
 /// that the system's resolver gives, in its order; never none.
-pub(crate) async fn resolve(address: &Multiaddr) -> Result<Vec<Multiaddr>, ResolveError> {
+async fn resolve(address: &Multiaddr) -> Result<Vec<Multiaddr>, ResolveError> {
     let mut resolved = vec![Multiaddr::empty()];
     for protocol in address {
         let parts: Vec<Protocol<'_>> = match &protocol {
@@ -40,6 +41,25 @@ pub(crate) async fn resolve(address: &Multiaddr) -> Result<Vec<Multiaddr>, Resol
         resolved = resolved.iter().flat_map(longer).collect();
     }
     Ok(resolved)
+}
+
+/// What `connect` makes of the first of the addresses that `address` resolves to with which it can, or its
+/// first error: a name may have an address that nobody listens on, as `localhost` is ::1 first.
+pub(crate) async fn first<T, F>(
+    address: &Multiaddr,
+    connect: impl Fn(Multiaddr) -> F,
+) -> Result<T, BoxError>
+where
+    F: Future<Output = Result<T, BoxError>>,
+{
+    let mut first_failure = None;
+    for address in resolve(address).await? {
+        match connect(address).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => first_failure = first_failure.or(Some(error)),
+        }
+    }
+    Err(first_failure.unwrap_or_else(|| format!("{address} has no address").into()))
 }
 
 /// The addresses of `name` that are of a family.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use harness_sdk::Stack;
+use harness_sdk::{Stack, Transport};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use nix::sys::signal::Signal;
@@ -56,6 +56,7 @@ async fn what_is_published_can_be_dialed_and_lives_an_hour(backend: Backend) {
     }
     for (stack, ip) in [
         (stack("tcp noise yamux"), "::1"),
+        (stack("ws tls yamux"), "::1"),
         (stack("quic-v1"), "::1"),
         (stack("webtransport"), "::1"),
     ] {
@@ -84,8 +85,10 @@ async fn assert_published(
     let parts: Vec<_> = address.iter().collect();
     assert_eq!(parts[0], Protocol::from(ip.parse::<std::net::IpAddr>().unwrap()), "{address}");
     match (stack.secure_channel, &parts[1..]) {
-        (Some(_), [Protocol::Tcp(1..), Protocol::P2p(_)])
-        | (None, [Protocol::Udp(1..), Protocol::QuicV1, Protocol::P2p(_)])
+        (Some(_), [Protocol::Tcp(1..), Protocol::P2p(_)]) if stack.transport == Transport::Tcp => {}
+        (Some(_), [Protocol::Tcp(1..), Protocol::Ws(path), Protocol::P2p(_)])
+            if stack.transport == Transport::Ws && path == "/" => {}
+        (None, [Protocol::Udp(1..), Protocol::QuicV1, Protocol::P2p(_)])
         | (
             None,
             [

@@ -5,7 +5,10 @@ use std::io::IsTerminal;
 use clap::Args;
 use harness_sdk::config::{self, Config, Role, Settings, Variable, by_hand};
 
-use super::{DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, transport, with_node};
+use super::{
+    DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, configured, transport, with_node,
+};
+use crate::node::PerfNode;
 
 #[derive(Debug, Args)]
 pub(super) struct DialFlags {
@@ -93,12 +96,16 @@ struct OutputFlags {
     format: DocumentFormat,
 }
 
-pub(super) fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation, Refused> {
+pub(super) fn dial(
+    flags: DialFlags,
+    environment: Settings,
+    perf_node: &mut PerfNode,
+) -> Result<Invocation, Refused> {
     let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
     let DialFlags { address, node, plan, load, output } = flags;
-    let NodeFlags { stack, identity, stall_secs } = node;
-    let transport = transport(&address, stack.transport.as_deref()).map_err(refused)?;
-    let node = NodeFlags { stack: StackFlags { transport, ..stack }, identity, stall_secs };
+    let transport = transport(&address, node.stack.transport.as_deref()).map_err(refused)?;
+    let stack = StackFlags { transport, ..node.stack };
+    let node = NodeFlags { stack, ..node };
     let for_itself = load.handshakes.is_some();
     let format = output.format.into();
     let settings = plan
@@ -109,8 +116,10 @@ pub(super) fn dial(flags: DialFlags, environment: Settings) -> Result<Invocation
         .fold(with_node(environment, &node), |settings, (variable, value)| {
             settings.with_flag(variable, value)
         });
-    let settings = with_sections(settings, for_itself);
-    let config = Config::by_hand(Role::Dialer, with_interval(settings)).map_err(refused)?;
+    let settings = with_interval(with_sections(settings, for_itself));
+    let config = Config::by_hand(Role::Dialer, settings.clone())
+        .and_then(|config| configured(perf_node, &settings, config))
+        .map_err(refused)?;
     Ok(Invocation::Dial { config, address, format })
 }
 

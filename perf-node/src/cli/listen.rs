@@ -3,8 +3,9 @@
 use clap::Args;
 use harness_sdk::config::{self, Config, Role, Settings};
 
-use super::{Invocation, NodeFlags, Refused, with_node};
+use super::{Invocation, NodeFlags, Refused, configured, with_node};
 use crate::limits::{self, Limits};
+use crate::node::PerfNode;
 
 #[derive(Debug, Args)]
 pub(super) struct ListenFlags {
@@ -47,7 +48,11 @@ struct LimitFlags {
     max_duration: Option<String>,
 }
 
-pub(super) fn listen(flags: ListenFlags, environment: Settings) -> Result<Invocation, Refused> {
+pub(super) fn listen(
+    flags: ListenFlags,
+    environment: Settings,
+    node: &mut PerfNode,
+) -> Result<Invocation, Refused> {
     let refused = |invalid| Refused::Setting(Some(Role::Listener), invalid);
     let LimitFlags { allow_peers, max_bytes, max_streams, max_connections, max_rate, max_duration } =
         flags.limits;
@@ -60,7 +65,9 @@ pub(super) fn listen(flags: ListenFlags, environment: Settings) -> Result<Invoca
         .with_flag(&limits::MAX_RATE, max_rate)
         .with_flag(&limits::MAX_DURATION, max_duration);
     let limits = Limits::read(&settings, &allow_peers).map_err(refused)?;
-    let config = Config::by_hand(Role::Listener, settings).map_err(refused)?;
+    let config = Config::by_hand(Role::Listener, settings.clone())
+        .and_then(|config| configured(node, &settings, config))
+        .map_err(refused)?;
     limits.check(&config.stack).map_err(refused)?;
     Ok(Invocation::Listen { config: Config { one_off: flags.one_off, ..config }, limits })
 }

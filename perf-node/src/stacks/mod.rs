@@ -3,10 +3,12 @@
 //! One file a family. Profile `stock` is rust-libp2p as shipped: what its `SwarmBuilder` makes of
 //! default options, and nothing of ours in the path of the bytes.
 
+mod layered;
 mod quic;
 mod tcp;
 mod timed;
 mod webtransport;
+mod ws;
 
 use std::net::IpAddr;
 
@@ -39,10 +41,9 @@ pub fn supported(stack: &Stack) -> Result<(), String> {
         return Err(format!("profile {} is not built yet; stock is", stack.profile));
     }
     match stack.transport {
-        Transport::Tcp | Transport::QuicV1 | Transport::Webtransport => Ok(()),
+        Transport::Tcp | Transport::Ws | Transport::QuicV1 | Transport::Webtransport => Ok(()),
         Transport::WebrtcDirect => Err("webrtc-direct is broken in rust-libp2p 0.56".to_owned()),
-        Transport::Ws => Err("ws is not built yet; tcp, quic-v1 and webtransport are".to_owned()),
-        _ => Err(format!("{} is a baseline that is not built yet", stack.transport)),
+        _ => Err(format!("{} is not a stack of libp2p", stack.transport)),
     }
 }
 
@@ -53,7 +54,8 @@ pub fn transport(stack: &Stack, keypair: &Keypair) -> Result<(BoxedTransport, Ma
     let transport = match stack.transport {
         Transport::QuicV1 => quic::transport(keypair, &marks),
         Transport::Webtransport => webtransport::transport(keypair, &marks)?,
-        _ => tcp::transport(stack, keypair, &marks)?,
+        Transport::Ws => layered::transport(ws::transport(&marks), stack, keypair, &marks)?,
+        _ => layered::transport(tcp::transport(&marks), stack, keypair, &marks)?,
     };
     Ok((transport, marks))
 }
@@ -66,6 +68,7 @@ pub fn listen_address(stack: &Stack, ip: IpAddr, port: u16) -> Multiaddr {
         Transport::Webtransport => {
             address.with(Protocol::Udp(port)).with(Protocol::QuicV1).with(Protocol::WebTransport)
         }
+        Transport::Ws => address.with(Protocol::Tcp(port)).with(Protocol::Ws("/".into())),
         _ => address.with(Protocol::Tcp(port)),
     }
 }
@@ -81,6 +84,9 @@ pub fn transport_of(address: &Multiaddr) -> Option<Transport> {
         Some(Transport::QuicV1)
     } else if has(|p| matches!(p, Protocol::Ws(_) | Protocol::Wss(_))) {
         Some(Transport::Ws)
+    } else if has(|p| matches!(p, Protocol::Tls | Protocol::Noise)) {
+        // A baseline's, or one of a transport that is none of ours.
+        None
     } else if has(|p| matches!(p, Protocol::Tcp(_))) {
         Some(Transport::Tcp)
     } else {
@@ -100,6 +106,7 @@ mod tests {
             ("/ip6/::1/udp/1/quic-v1", Some(Transport::QuicV1)),
             ("/ip4/1.2.3.4/udp/1/quic-v1/webtransport", Some(Transport::Webtransport)),
             ("/ip4/1.2.3.4/udp/1/webrtc-direct", Some(Transport::WebrtcDirect)),
+            ("/ip4/1.2.3.4/tcp/1/tls", None),
             ("/ip4/1.2.3.4/udp/1", None),
         ];
         for (address, transport) in cases {

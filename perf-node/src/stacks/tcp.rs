@@ -1,71 +1,33 @@
-//! TCP × Noise, TLS × yamux, mplex.
+//! TCP, Nagle off.
 
-use std::time::Duration;
+use std::io;
 
-use futures::{AsyncRead, AsyncWrite};
-use harness_sdk::{Muxer, SecureChannel, Stack};
-use libp2p::core::Negotiated;
-use libp2p::core::upgrade::{
-    InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version,
-};
-use libp2p::identity::Keypair;
-use libp2p::{PeerId, Transport, noise, tcp, tls, yamux};
+use libp2p::Transport;
+use libp2p::tcp::{self, tokio::TcpStream};
 
-use super::timed::{Mark, Timed, TimedDial};
-use super::{BoxedTransport, Marks, StackError};
+use super::Marks;
+use crate::tcp_info::TcpSocket;
+use crate::underneath::Underneath;
 
-/// For security and muxer upgrades together: what rust-libp2p's `SwarmBuilder` allows them.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-
-type Socket = tcp::tokio::TcpStream;
-
+/// A dialed socket is handed on as it is, and `marks` gets a descriptor of it.
 pub(super) fn transport(
-    stack: &Stack,
-    keypair: &Keypair,
     marks: &Marks,
-) -> Result<BoxedTransport, StackError> {
-    match stack.secure_channel {
-        Some(SecureChannel::Tls) => {
-            let tls =
-                tls::Config::new(keypair).map_err(|error| StackError::Security(error.into()))?;
-            Ok(muxed(stack, tls, marks))
+) -> impl Transport<
+    Output = TcpStream,
+    Error = io::Error,
+    Dial: Send + 'static,
+    ListenerUpgrade: Send + 'static,
+> + Send
++ Unpin
++ 'static {
+    let marks = marks.clone();
+    tcp::tokio::Transport::new(tcp::Config::default()).map(move |stream, point| {
+        // Without one more descriptor there is less to tell, and no less to measure.
+        if point.is_dialer()
+            && let Ok(socket) = TcpSocket::of(&stream.0)
+        {
+            marks.stand_on(Underneath::Tcp(socket));
         }
-        _ => {
-            let noise =
-                noise::Config::new(keypair).map_err(|error| StackError::Security(error.into()))?;
-            Ok(muxed(stack, noise, marks))
-        }
-    }
-}
-
-/// TCP with Nagle off under `security` and the stack's muxer, negotiated lazily: as `SwarmBuilder` does it.
-fn muxed<S, C, E>(stack: &Stack, security: S, marks: &Marks) -> BoxedTransport
-where
-    S: UpgradeInfo + Clone + Send + 'static,
-    S: InboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
-    S: OutboundConnectionUpgrade<Negotiated<Socket>, Output = (PeerId, C), Error = E>,
-    <S as InboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
-    <S as OutboundConnectionUpgrade<Negotiated<Socket>>>::Future: Send,
-    S::InfoIter: Send,
-    <S::InfoIter as IntoIterator>::IntoIter: Send,
-    S::Info: Send,
-    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default());
-    let secured = TimedDial::new(tcp, marks).upgrade(Version::V1Lazy).authenticate(Timed::new(
-        security,
-        marks,
-        Mark::Secured,
-    ));
-    match stack.muxer {
-        Some(Muxer::Mplex) => {
-            let mplex = Timed::new(libp2p_mplex::Config::new(), marks, Mark::Muxed);
-            secured.multiplex(mplex).timeout(UPGRADE_TIMEOUT).boxed()
-        }
-        _ => {
-            let yamux = Timed::new(yamux::Config::default(), marks, Mark::Muxed);
-            secured.multiplex(yamux).timeout(UPGRADE_TIMEOUT).boxed()
-        }
-    }
+        stream
+    })
 }

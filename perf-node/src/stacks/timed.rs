@@ -14,9 +14,14 @@ use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEve
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
 use libp2p::{Multiaddr, Transport};
 
-/// The moments of the latest dial through a transport.
+use crate::underneath::Underneath;
+
+/// The moments of the latest dial through a transport, and what is underneath the connection.
 #[derive(Clone, Debug, Default)]
-pub struct Marks(Arc<Mutex<Moments>>);
+pub struct Marks {
+    moments: Arc<Mutex<Moments>>,
+    underneath: Arc<Mutex<Option<Underneath>>>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
@@ -30,7 +35,8 @@ struct Moments {
 /// upgrade counts towards it. What a lazy negotiation puts off is in no phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Until the transport was connected; for QUIC the whole handshake.
+    /// Until the transport was connected: for ws with its opening handshake (RFC 6455), for QUIC the
+    /// whole handshake.
     pub dial: Option<Duration>,
     /// Until the secure channel stood.
     pub security: Option<Duration>,
@@ -49,7 +55,7 @@ pub(super) enum Mark {
 impl Marks {
     fn set(&self, mark: Mark) {
         let now = Some(Instant::now());
-        let mut moments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         match mark {
             Mark::Started => *moments = Moments { started: now, ..Moments::default() },
             Mark::Dialed => moments.dialed = now,
@@ -58,9 +64,19 @@ impl Marks {
         }
     }
 
+    /// Keeps a handle on what a dialed connection stands on.
+    pub(super) fn stand_on(&self, underneath: Underneath) {
+        *self.underneath.lock().unwrap_or_else(PoisonError::into_inner) = Some(underneath);
+    }
+
+    /// Hands over what the latest connection stands on, once.
+    pub(crate) fn take_underneath(&self) -> Option<Underneath> {
+        self.underneath.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The phases of the latest dial that are over.
     pub fn timings(&self) -> Timings {
-        let moments = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let moments = *self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         let between = |from: Option<Instant>, to: Option<Instant>| Some(to?.duration_since(from?));
         Timings {
             dial: between(moments.started, moments.dialed),

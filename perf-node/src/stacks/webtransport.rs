@@ -8,11 +8,18 @@ use libp2p_webtransport_native as webtransport;
 
 use super::timed::TimedDial;
 use super::{BoxedTransport, Marks, StackError};
+use crate::underneath::Underneath;
 
 pub(super) fn transport(keypair: &Keypair, marks: &Marks) -> Result<BoxedTransport, StackError> {
     let webtransport = webtransport::Transport::new(webtransport::Config::new(keypair))
         .map_err(|error| StackError::Security(error.into()))?;
+    let watching = marks.clone();
     Ok(TimedDial::new(webtransport, marks)
-        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .map(move |(peer, connection), point| {
+            if point.is_dialer() {
+                watching.stand_on(Underneath::Quic(connection.path()));
+            }
+            (peer, StreamMuxerBox::new(connection))
+        })
         .boxed())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness_sdk::{Class, Stack};
 
-use crate::support::{Ended, Listening, NONE, dial, each_stack};
+use crate::support::{Ended, Listening, NONE, dial, each_libp2p_stack};
 
 const MEGABYTES_20: u64 = 20_000_000;
 
@@ -15,7 +15,7 @@ async fn moves(stack: &Stack, address: &str, [up, down]: [usize; 2], bytes: u64)
 
 #[tokio::test]
 async fn strangers_are_not_let_in() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         let identity = ["--identity", key.to_str().unwrap()];
@@ -35,7 +35,7 @@ async fn strangers_are_not_let_in() {
 
 #[tokio::test]
 async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-bytes", "1M"]).await;
         let address = listening.address.clone();
         // One byte too many may have left, its stream's end too, before anybody minds.
@@ -58,7 +58,7 @@ async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served
 
 #[tokio::test]
 async fn all_streams_together_keep_to_the_rate() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &["--max-rate", "4M"]).await;
         let launch = dial(&stack, &listening.address).measuring([1, 1, 0], 1 << 20);
         let document = launch.args(["--streams", "4"]).run().await.measured([1, 1, 0]);
@@ -74,7 +74,7 @@ async fn all_streams_together_keep_to_the_rate() {
 
 #[tokio::test]
 async fn connections_beyond_those_that_may_be_are_refused() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-connections", "2"]).await;
         let with = async |connections: &str| {
             let launch = dial(&stack, &listening.address).measuring([1, 0, 0], 1000);
@@ -90,7 +90,7 @@ async fn connections_beyond_those_that_may_be_are_refused() {
 
 #[tokio::test]
 async fn a_connection_that_lasts_too_long_is_closed() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-duration", "0.7"]).await;
         let launch = dial(&stack, &listening.address).args(["--duration", "30"]);
         let ended = launch.run().await;
@@ -104,7 +104,7 @@ async fn a_connection_that_lasts_too_long_is_closed() {
 
 #[tokio::test]
 async fn a_stream_beyond_those_that_may_be_ends_its_connection() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-streams", "2"]).await;
         let with = async |streams: &str| {
             let launch = dial(&stack, &listening.address).measuring([1, 0, 0], MEGABYTES_20);

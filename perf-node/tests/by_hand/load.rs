@@ -5,7 +5,7 @@ use harness_sdk::document::{HandshakePercentiles, LoadInfo, StreamsInfo, TailPer
 use harness_sdk::{Class, Document, Muxer};
 use nix::sys::signal::Signal;
 
-use crate::support::{Listening, NONE, dial, each_stack, stack};
+use crate::support::{Listening, NONE, dial, each_libp2p_stack, stack};
 
 fn load(document: &Document) -> &LoadInfo {
     document.node.as_ref().unwrap().load.as_ref().unwrap()
@@ -23,7 +23,7 @@ fn assert_streams(of: Option<&StreamsInfo>, streams: usize, iterations: usize) {
 
 #[tokio::test]
 async fn each_stream_of_each_connection_moves_its_bytes() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--streams", "3", "--connections", "2", "--warmup", "1"];
         let ended = dial(&stack, &listening.address).measuring([2, 1, 3], 200_001).args(flags);
@@ -47,7 +47,7 @@ async fn each_stream_of_each_connection_moves_its_bytes() {
 
 #[tokio::test]
 async fn both_directions_at_once_are_two_sections() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         let launch = dial(&stack, &listening.address).measuring([3, 3, 0], 1_000_000);
         let document = launch.arg("--bidirectional").run().await.measured([3, 3, 0]);
@@ -59,7 +59,7 @@ async fn both_directions_at_once_are_two_sections() {
 
 #[tokio::test]
 async fn latency_under_load_stands_beside_the_latency_section() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         // mplex has no flow control: beside a download an exchange may wait for the ten seconds that
         // opening a stream may take.
@@ -87,7 +87,7 @@ async fn latency_under_load_stands_beside_the_latency_section() {
 
 #[tokio::test]
 async fn handshakes_are_fresh_connections_and_nothing_else() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--handshakes", "25", "--connections", "3"];
         let document = dial(&stack, &listening.address).args(flags).run().await.measured(NONE);

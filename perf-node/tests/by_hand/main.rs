@@ -13,11 +13,13 @@ mod tools;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures::future::join_all;
-use harness_sdk::{Class, Document, Stack, route};
+use harness_sdk::{Class, Document, Stack, Transport, route};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use nix::sys::signal::Signal;
-use support::{Listening, NONE, dial, each_stack, node, stack, stacks};
+use support::{
+    Listening, NONE, all_stacks, dial, each_libp2p_stack, each_stack, node, stack, stacks,
+};
 
 /// Enough to cross every buffer's first fill, and quick.
 const SIZES: [&str; 10] = [
@@ -40,10 +42,42 @@ fn assert_stack(document: &Document, stack: &Stack) {
     let told = document.node.as_ref().unwrap();
     assert_eq!(told.stack.as_ref().unwrap().stack, *stack);
     let phases: Vec<_> = told.phases_ms.connection.keys().map(String::as_str).collect();
-    match stack.secure_channel {
-        Some(_) => assert_eq!(phases, ["dial", "muxer", "security"]),
-        None => assert_eq!(phases, ["handshake"]),
+    let expected: &[&str] = match stack.transport {
+        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
+        Transport::RawTcp => &["dial"],
+        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
+        _ => &["handshake"],
+    };
+    assert_eq!(phases, expected);
+    let (opening, exchange) = (told.phases_ms.stream_open, told.phases_ms.exchange);
+    assert!(opening.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
+    assert!(exchange.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
+}
+
+/// What the transport did is told by everything but libp2p-quic, and is of this run.
+#[track_caller]
+fn assert_transport(document: &Document, stack: &Stack) {
+    let told = document.node.as_ref().unwrap();
+    let payload = 3 * (1 << 20) + 2 * 1_000_001;
+    match (stack.transport, told.transport) {
+        (Transport::QuicV1, None) => {}
+        (Transport::Webtransport | Transport::RawQuic, Some(info)) => {
+            let quic = info.quic.unwrap();
+            assert!(quic.sent_bytes + quic.received_bytes > payload, "{quic:?}");
+            assert!(quic.sent_packets * quic.mtu_bytes > 3 << 20, "{quic:?}");
+            assert!(quic.rtt_ms > 0.0 && quic.datagrams_per_send >= 1.0, "{quic:?}");
+            assert_eq!(info.socket.is_some(), stack.transport == Transport::RawQuic);
+        }
+        (_, Some(info)) => {
+            assert!(info.socket.is_some_and(|socket| socket.send_buffer_bytes > 1000), "{info:?}");
+            let tcp = info.tcp.unwrap();
+            assert!(tcp.rtt_ms > 0.0 && tcp.cwnd_bytes >= tcp.mss_bytes, "{tcp:?}");
+            assert!(tcp.busy_ms > 0.0, "{tcp:?}");
+        }
+        (_, None) => panic!("{stack}: {told:?}"),
     }
+    let cost = told.cpu_seconds_per_gb.unwrap();
+    assert!(cost.upload.unwrap() > 0.0 && cost.download.unwrap() > 0.0, "{cost:?}");
 }
 
 #[tokio::test]
@@ -56,6 +90,7 @@ async fn every_stack_is_measured_over_ipv4_and_ipv6() {
             let document =
                 dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
             assert_stack(&document, &stack);
+            assert_transport(&document, &stack);
             let ended = listening.process.stop(Signal::SIGTERM).await;
             assert_eq!(ended.stdout, format!("{bound}\n"), "{}", ended.everything());
         }
@@ -77,7 +112,7 @@ async fn listen_says_what_to_type_on_the_other_machine() {
 
 #[tokio::test]
 async fn on_0_0_0_0_one_dialable_address_a_line_is_printed_for_each_of_the_machines() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1")] {
+    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-tls"), stack("raw-quic")] {
         let ips = route::usable_ips(Ipv4Addr::UNSPECIFIED.into());
         assert!(ips.contains(&Ipv4Addr::LOCALHOST.into()), "{ips:?}");
         let mut process = node().args(["listen", "--transport", stack.transport.as_str()]).spawn();
@@ -217,7 +252,8 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
 
 #[tokio::test]
 async fn names_are_resolved() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1")] {
+    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-noise"), stack("raw-quic")]
+    {
         let listening = Listening::start(&stack, &[]).await;
         let named = |name| listening.address.replace("ip4/127.0.0.1", name);
         let run = |name| dial(&stack, &named(name)).measuring([1, 1, 1], 1000).run();
@@ -231,7 +267,7 @@ async fn names_are_resolved() {
 
 #[tokio::test]
 async fn another_peer_than_the_address_says_is_refused() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         let (place, id) = listening.address.rsplit_once('/').unwrap();
         let wrong = format!("{place}/{}", PeerId::random());
@@ -264,7 +300,7 @@ async fn an_identity_is_kept_in_its_file() {
 
 #[tokio::test]
 async fn a_signal_ends_a_listener_within_a_second_whatever_it_does() {
-    let cases = stacks().into_iter().flat_map(|stack| {
+    let cases = all_stacks().flat_map(|stack| {
         [Signal::SIGTERM, Signal::SIGINT].into_iter().map(move |signal| (stack, signal))
     });
     join_all(cases.map(async |(stack, signal)| {

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use perf_node::swarm::OpenError;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Dialer, LIMIT, Listening, Process, dial, each_stack};
+use crate::support::{Dialer, LIMIT, Listening, Process, dial, each_libp2p_stack};
 
 /// What the listener allows a stream that should move.
 const STALL: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ const ABUSES: [Abuse; 4] = [
 
 #[tokio::test]
 async fn a_listener_survives_every_dialer() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &["--stall-secs", "1"]).await;
         let serves = async || {
             let good = dial(&stack, &listening.address).measuring([1, 1, 5], 100_000);
@@ -60,7 +60,7 @@ async fn a_listener_survives_every_dialer() {
 /// The good dialers are served while the bad streams stand.
 #[tokio::test]
 async fn a_listener_serves_others_meanwhile() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &["--stall-secs", "30"]).await;
         let bad = Dialer::connect(&stack, &listening.address).await;
         let _stuck = join_all((0..10).map(async |_| ask(&bad, u64::MAX).await)).await;

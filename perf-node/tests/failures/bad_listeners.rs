@@ -6,7 +6,7 @@ use futures::future::join_all;
 use harness_sdk::{Class, Muxer, Phase, Stack};
 use perf_node::probe::client::{Behaviour, Conduct, StreamSeen};
 
-use crate::support::{NONE, Peer, Sections, dial, each_stack, stacks};
+use crate::support::{NONE, Peer, Sections, dial, each_libp2p_stack, stacks};
 
 /// Two iterations of everything: each misdeed is done in the second of a section.
 const PLAN: Sections = [2, 2, 2];
@@ -121,7 +121,7 @@ async fn in_a_latency_exchange() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_speak_the_protocol_is_not_connected_to() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let peer = Peer::without_perf(&stack).await;
         let ended = dial(&stack, &peer.address).measuring(PLAN, SIZE).run().await;
         let failure = ended.failed(Class::Connect, NONE);

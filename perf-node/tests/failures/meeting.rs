@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::support::{
-    Backend, Ended, Listening, NONE, Reserved, dialer, each_stack, keys, listener,
+    Backend, Ended, Listening, NONE, Reserved, all_stacks, dialer, each_stack, keys, listener,
     on_both_backends, stack,
 };
 
@@ -112,14 +112,14 @@ async fn what_cannot_be_dialed_is_given_up_when_the_window_ends(backend: Backend
         assert_patient(&ended);
         ended.failed(class, NONE)
     };
-    let dead = each_stack(async |stack| {
+    let dead = join_all(all_stacks().map(async |stack| {
         let (test_key, key) = keys(&stack);
         let address = dead_listener(&stack).await;
         store.publish(&key, &address).await;
         let failure = give_up(&stack, &test_key, Class::Connect).await;
         assert_eq!(failure.phase, Phase::Dial);
         assert!(failure.message.contains(&address), "{failure:?}");
-    });
+    }));
     let stack = stack("tcp noise yamux");
     let nothing = async {
         let failure = give_up(&stack, "nobody", Class::Environment).await;

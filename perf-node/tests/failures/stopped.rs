@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use crate::support::{
-    Backend, NONE, Peer, dial, dialer, each_stack, keys, listener, on_both_backends, stack,
+    Backend, NONE, Peer, dial, dialer, each_libp2p_stack, each_stack, keys, listener,
+    on_both_backends, stack,
 };
 
 on_both_backends!(in_the_middle_of_a_run, while_waiting_for_a_listener);
@@ -69,7 +70,7 @@ async fn while_waiting_for_a_listener(backend: Backend) {
 /// What is under way when a section's first iteration, or its warm-up, is stopped is no sample.
 #[tokio::test]
 async fn before_the_first_sample() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let mute = Peer::answering(&stack, |_stream| std::future::pending()).await;
         join_all([("0", Some(1)), ("1", None)].map(async |(warmup, iteration)| {
             let dialing = dial(&stack, &mute.address)

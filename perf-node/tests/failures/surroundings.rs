@@ -16,7 +16,8 @@ on_both_backends!(a_port_in_use_is_told_and_nothing_published);
 
 async fn a_port_in_use_is_told_and_nothing_published(backend: Backend) {
     let store = backend.start().await;
-    for stack in [stack("tcp noise yamux"), stack("quic-v1")] {
+    for name in ["tcp noise yamux", "ws noise yamux", "quic-v1", "raw-tls", "raw-quic"] {
+        let stack = stack(name);
         let first = Listening::start(&stack, &[]).await;
         let port = first.address.split('/').nth(4).unwrap();
         let second = listener(&stack, &store.addr()).var("PERF_LISTENER_PORT", port);
@@ -35,7 +36,7 @@ async fn a_port_in_use_is_told_and_nothing_published(backend: Backend) {
 
 #[tokio::test]
 async fn an_address_of_another_machine_cannot_be_bound() {
-    for transport in ["tcp", "quic-v1"] {
+    for transport in ["tcp", "ws", "quic-v1", "raw-noise", "raw-quic"] {
         let listen = node().args(["listen", "--transport", transport, "--ip", "203.0.113.7"]);
         let message = listen.run().await.failed_silently(Class::Environment);
         assert!(message.contains("203.0.113.7"), "{message}");

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use super::framing;
 use super::iperf::{self, Direction};
 use super::link::{GBIT_1, Link, MBIT_100, Rate};
-use super::support::{self, Listening, Served, served, stacks};
+use super::support::{self, Listening, Served, all_stacks, served};
 use super::wire::{self, Wire};
 use super::{ATTEMPTS, alone};
 
@@ -35,7 +35,7 @@ async fn every_stack_has_its_share(test: &str, rate: Rate) {
     let mut wrong = Vec::new();
     for direction in [Direction::Up, Direction::Down] {
         let reference = reference(&link, rate, direction).await;
-        for stack in stacks() {
+        for stack in all_stacks() {
             let transfer = Transfer { link: &link, rate, direction, stack, reference };
             wrong.extend(transfer.judge().await.err());
         }
@@ -85,7 +85,7 @@ impl Transfer<'_> {
     }
 
     fn expected(&self) -> f64 {
-        self.reference * framing::share(&self.stack) / framing::TCP
+        self.reference * framing::share(&self.stack, self.direction) / framing::TCP
     }
 
     /// Within the tolerance; or slower, where datagrams found QUIC's receive buffer full: congestion control then
@@ -98,7 +98,8 @@ impl Transfer<'_> {
             let off = measured.goodput / self.expected() - 1.0;
             let told = self.told(&measured, off);
             println!("{told}");
-            measured.wire.check(&self.stack).map_err(|wrong| format!("{told}\n  {wrong}"))?;
+            let counted = measured.wire.check(&self.stack, self.direction);
+            counted.map_err(|wrong| format!("{told}\n  {wrong}"))?;
             if off > TOLERANCE {
                 return Err(told);
             }
@@ -165,7 +166,7 @@ impl Transfer<'_> {
             off * 100.0,
             mbit.join(", "),
             measured.wire.ratio(),
-            wire::by_formula(stack),
+            wire::by_formula(stack, *direction),
             measured.lost,
             measured.overflowed,
         )

@@ -1,8 +1,10 @@
 //! The link's own count of what passed, beside the node's.
 
-use harness_sdk::{Stack, Transport};
+use harness_sdk::Stack;
 
 use super::framing;
+use super::iperf::Direction;
+use super::support::is_over_tcp;
 
 /// What a formula may leave out, as a share: handshakes, segments that are not full, what is sent again. QUIC also
 /// finds its packet's size first, sends probes for that, and acknowledges in the payload's direction.
@@ -21,8 +23,8 @@ pub(crate) struct Wire {
 }
 
 /// Bytes on the wire for one of payload.
-pub(crate) fn by_formula(stack: &Stack) -> f64 {
-    1.0 / framing::share(stack)
+pub(crate) fn by_formula(stack: &Stack, direction: Direction) -> f64 {
+    1.0 / framing::share(stack, direction)
 }
 
 impl Wire {
@@ -31,9 +33,9 @@ impl Wire {
     }
 
     /// The two counts agree.
-    pub(crate) fn check(&self, stack: &Stack) -> Result<(), String> {
-        let (ratio, expected) = (self.ratio(), by_formula(stack));
-        let more = if stack.transport == Transport::Tcp { MORE } else { MORE_QUIC };
+    pub(crate) fn check(&self, stack: &Stack, direction: Direction) -> Result<(), String> {
+        let (ratio, expected) = (self.ratio(), by_formula(stack, direction));
+        let more = if is_over_tcp(stack) { MORE } else { MORE_QUIC };
         if (expected * (1.0 - LESS)..=expected * (1.0 + more)).contains(&ratio) {
             return Ok(());
         }

@@ -3,14 +3,14 @@
 use harness_sdk::{Class, Stack};
 
 use crate::seen::{Seen, StreamSeen, seen};
-use crate::support::{Listening, NONE, Sections, dial, each_stack, stack};
+use crate::support::{Listening, NONE, Sections, dial, each_libp2p_stack, stack};
 
 /// More than any stack takes before its peer has read it: an upload of it has to wait.
 const LARGE: u64 = 48 << 20;
 
 #[tokio::test]
 async fn a_good_one_sees_what_the_dialer_says_it_did() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let probe = Listening::probe(&stack, "exact", &[]).await;
         dial(&stack, &probe.address).measuring([3, 2, 5], 100_000).run().await.measured([3, 2, 5]);
         let seen = seen(probe).await;
@@ -46,7 +46,7 @@ const DOWNLOAD: Sections = [0, 1, 0];
 
 #[tokio::test]
 async fn one_that_counts_wrongly() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         for (behaviour, sections, bytes, sent) in [
             ("too-little", DOWNLOAD, 100_000, 99_999),
             ("too-much", DOWNLOAD, 100_000, 100_001),
@@ -64,7 +64,7 @@ async fn one_that_counts_wrongly() {
 
 #[tokio::test]
 async fn one_that_does_not_wait_for_the_end() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         for (behaviour, sent) in [("early-answer", 1), ("early-eof", 0)] {
             let stream = breaks(&stack, behaviour, UPLOAD, LARGE).await;
             assert_eq!((stream.asked, stream.sent), (Some(0), sent), "{stack}: {stream:?}");
@@ -76,7 +76,7 @@ async fn one_that_does_not_wait_for_the_end() {
 
 #[tokio::test]
 async fn one_that_stalls() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         for (behaviour, sections, sent) in [
             ("stops-reading", UPLOAD, 0),
             ("never-answers", UPLOAD, 0),
@@ -94,7 +94,7 @@ async fn one_that_stalls() {
 
 #[tokio::test]
 async fn one_that_resets() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         for (behaviour, sent) in [("reset", 50_000), ("late-reset", 99_999)] {
             let stream = breaks(&stack, behaviour, DOWNLOAD, 100_000).await;
             assert_eq!(stream.sent, sent, "{stack}, {behaviour}: {stream:?}");
@@ -107,7 +107,7 @@ async fn one_that_resets() {
 
 #[tokio::test]
 async fn one_that_does_not_speak_perf() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let probe = Listening::probe(&stack, "no-perf", &[]).await;
         let ended = dial(&stack, &probe.address).measuring([1, 1, 1], 1000).run().await;
         ended.failed(Class::Connect, NONE);

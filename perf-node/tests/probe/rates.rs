@@ -94,6 +94,10 @@ on_every_stack!(
     tcp_noise_mplex: "tcp noise mplex",
     tcp_tls_yamux: "tcp tls yamux",
     tcp_tls_mplex: "tcp tls mplex",
+    ws_noise_yamux: "ws noise yamux",
+    ws_noise_mplex: "ws noise mplex",
+    ws_tls_yamux: "ws tls yamux",
+    ws_tls_mplex: "ws tls mplex",
     quic_v1: "quic-v1",
     webtransport: "webtransport",
 );

@@ -5,13 +5,13 @@ use nix::sys::signal::Signal;
 use perf_node::probe::server::RULES;
 
 use crate::findings::{Outcome, finding, findings};
-use crate::support::{Listening, Peer, Reserved, dial, each_stack, probe_server, stack};
+use crate::support::{Listening, Peer, Reserved, dial, each_libp2p_stack, probe_server, stack};
 
 #[tokio::test]
 async fn our_own_node_keeps_every_rule_on_every_stack() {
     // Less, and a busy machine makes a slow stream a stalled one.
     let stall = ["--stall-secs", "4"];
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let listening = Listening::start(&stack, &stall).await;
         let launch = probe_server(&stack, &listening.address).args(stall);
         let findings = findings(&launch.run().await);
@@ -40,7 +40,7 @@ async fn a_stall_is_not_waited_for_where_it_is_not_known_or_long() {
 
 #[tokio::test]
 async fn without_a_node_that_speaks_perf_there_is_nothing_to_judge() {
-    each_stack(async |stack| {
+    each_libp2p_stack(async |stack| {
         let peer = Peer::without_perf(&stack).await;
         let ended = probe_server(&stack, &peer.address).run().await;
         let message = ended.failed_silently(Class::Connect);

@@ -2,18 +2,22 @@
 
 use std::future::Future;
 
-use futures::future::join_all;
-use harness_sdk::{Profile, Role, Stack};
+use futures::{StreamExt, stream};
+use harness_sdk::{Profile, Role, Stack, Transport};
 
 use super::{Launch, Process};
 
-/// The six stacks.
-pub(crate) fn stacks() -> [Stack; 6] {
+/// Every stack of libp2p that the node speaks.
+pub(crate) fn stacks() -> [Stack; 10] {
     [
         "tcp noise yamux",
         "tcp noise mplex",
         "tcp tls yamux",
         "tcp tls mplex",
+        "ws noise yamux",
+        "ws noise mplex",
+        "ws tls yamux",
+        "ws tls mplex",
         "quic-v1",
         "webtransport",
     ]
@@ -31,9 +35,33 @@ pub(crate) fn stack(name: &str) -> Stack {
     }
 }
 
-/// Runs `test` on the six stacks at once.
+/// The baselines without libp2p.
+pub(crate) fn raw_stacks() -> [Stack; 4] {
+    ["raw-tcp", "raw-tls", "raw-noise", "raw-quic"].map(stack)
+}
+
+/// All of them.
+pub(crate) fn all_stacks() -> impl Iterator<Item = Stack> {
+    stacks().into_iter().chain(raw_stacks())
+}
+
+/// Whether a stack's packets are TCP's.
+pub(crate) fn is_over_tcp(stack: &Stack) -> bool {
+    use Transport::{RawNoise, RawTcp, RawTls, Tcp, Ws};
+    matches!(stack.transport, Tcp | Ws | RawTcp | RawTls | RawNoise)
+}
+
+/// Stacks that are tested at once: with more their processes starve one another where two cores are shared.
+const AT_ONCE: usize = 6;
+
+/// Runs `test` on every stack, several at once.
 pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
-    join_all(stacks().map(test)).await;
+    stream::iter(all_stacks()).for_each_concurrent(AT_ONCE, test).await;
+}
+
+/// Runs `test` on every stack of libp2p, several at once.
+pub(crate) async fn each_libp2p_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
+    stream::iter(stacks()).for_each_concurrent(AT_ONCE, test).await;
 }
 
 /// The node, told nothing.
@@ -72,8 +100,9 @@ pub(crate) fn keys(stack: &Stack) -> (String, String) {
 
 /// `perf-node dial`.
 pub(crate) fn dial(stack: &Stack, address: &str) -> Launch {
+    let raw = raw_stacks().contains(stack).then(|| ["--transport", stack.transport.as_str()]);
     let flags = layers(stack).into_iter().flat_map(|(flag, value)| [flag, value]);
-    node().args(["dial", address]).args(flags)
+    node().args(["dial", address]).args(raw.into_iter().flatten()).args(flags)
 }
 
 /// `perf-node probe server`.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use harness_sdk::{Config, Listener, Node, Role, Settings, Shutdown, ShutdownHandle, Stack};
+use harness_sdk::{Config, Listener, Role, Settings, Shutdown, ShutdownHandle, Stack};
 use libp2p::Stream;
 use perf_node::probe::client::{Behaviour, manner};
 use perf_node::swarm::{Answer, Manner, OpenError};
@@ -54,7 +54,8 @@ pub(crate) struct Dialer {
 impl Dialer {
     pub(crate) async fn connect(stack: &Stack, address: &str) -> Self {
         let (node, config) = (PerfNode::default(), config(Role::Dialer, stack));
-        let dialed = timeout(LIMIT, node.dial(&config, address)).await.unwrap();
+        let dialed =
+            timeout(LIMIT, node.dial_as(&config, address, &Manner::default())).await.unwrap();
         Self {
             stack: *stack,
             connection: dialed.unwrap_or_else(|error| panic!("{address}: {error}")),

@@ -29,7 +29,8 @@ impl ReadBuffer {
         Self(vec![0; len.get()].into_boxed_slice())
     }
 
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+    /// All of it, for a dialect of the exchange that reads for itself.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.0
     }
 }

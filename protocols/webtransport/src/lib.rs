@@ -28,6 +28,6 @@ pub use certificate::CertificateError;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use error::{ConnectError, ConnectionError, Error, Violation};
-pub use muxer::Connection;
+pub use muxer::{Connection, Path};
 pub use stream::{Stream, StreamReset};
 pub use transport::Transport;

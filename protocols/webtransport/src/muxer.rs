@@ -64,6 +64,11 @@ impl Connection {
         }
     }
 
+    /// A handle that tells how the path does, also once the connection has been boxed away.
+    pub fn path(&self) -> Path {
+        Path(self.quic.clone())
+    }
+
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         match self.driver.poll(cx) {
             Poll::Ready(error) => Err(error),
@@ -80,6 +85,18 @@ impl Connection {
             }
             arrival => arrival.refuse(),
         }
+    }
+}
+
+/// The QUIC path of a [`Connection`], for statistics. It has to be dropped for a connection to end that was
+/// dropped without being closed.
+#[derive(Clone, Debug)]
+pub struct Path(quinn::Connection);
+
+impl Path {
+    /// What quinn has counted so far.
+    pub fn stats(&self) -> quinn::ConnectionStats {
+        self.0.stats()
     }
 }
 

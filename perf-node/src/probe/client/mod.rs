@@ -26,7 +26,7 @@ pub async fn run(config: Config, conduct: Conduct) -> Outcome {
     let observed = Arc::new(Observed::new());
     let client = Arc::new(Client { conduct, observed: Arc::clone(&observed) });
     let stack = config.stack;
-    let hint = move |address: &str| by_hand::dial_hint(&stack, address);
+    let hint = move |address: &str| by_hand::dial_hint(&stack, None, address);
     let outcome = listen_by_hand(client, config, hint).await;
     match outcome.failure {
         Some(_) => outcome,

@@ -16,6 +16,7 @@ pub use rules::{RULES, Rule};
 use self::finding::{Broken, Finding, Verdict, to_yaml};
 use self::target::Target;
 use crate::node::PerfNode;
+use crate::stacks;
 
 /// For one rule, whatever the node does.
 const RULE_LIMIT: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ pub async fn run(
     let target = Target::new(config.clone(), address, stall);
     let node = Arc::new(PerfNode::default());
     work_by_hand(node, config, async move {
+        speaks(&target.config)?;
         reach(&target).await?;
         let mut findings = Vec::new();
         for rule in rules {
@@ -44,6 +46,14 @@ pub async fn run(
         super::print(&to_yaml(&findings))
     })
     .await
+}
+
+/// The rules are about streams: the node's own baselines are not for them.
+fn speaks(config: &Config) -> Result<(), Failure> {
+    stacks::supported(&config.stack).map_err(|reason| {
+        let message = format!("the probe does not speak ({}): {reason}", config.stack);
+        Failure::new(Class::Unsupported, Phase::Configuration, message)
+    })
 }
 
 /// Whether there is a node that speaks perf on the stack: else no rule says anything about it.

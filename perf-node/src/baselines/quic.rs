@@ -1,0 +1,222 @@
+//! raw-quic: quinn with its defaults, and the exchange of perf on a stream of its own each time.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harness_sdk::{
+    BoxError, Config, Connection, Details, Listener, Meter, Shutdown, SocketBuffers, Transport,
+    TransportInfo, chain,
+};
+use libp2p::Multiaddr;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, VarInt};
+use socket2::Type;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::certificate::{self, UNVERIFIED};
+use super::cipher::{self, Cipher};
+use super::quic_stream::QuicStream;
+use super::{NO_NEGOTIATION, address, socket};
+use crate::buffers::Buffers;
+use crate::connection::Counts;
+use crate::listener::serve_stream;
+use crate::quic_info::quic_info;
+use crate::tcp_info::buffers;
+
+/// A certificate's name; nobody looks at it.
+const SERVER_NAME: &str = "perf-node";
+
+/// For the handshake, as with libp2p-quic: nobody says that nobody listens.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a connection is closed that nobody needs any more.
+const DONE: VarInt = VarInt::from_u32(0);
+
+/// A dialer's connection.
+pub struct QuicConnection {
+    endpoint: Endpoint,
+    connection: quinn::Connection,
+    socket: Option<SocketBuffers>,
+    buffers: Buffers,
+    details: Details,
+}
+
+impl QuicConnection {
+    /// Connects to `address`, an IP's, and offers `cipher` alone.
+    pub(super) async fn connect(address: &Multiaddr, cipher: Cipher) -> Result<Self, BoxError> {
+        let to = address::socket(address);
+        let to = to.ok_or_else(|| format!("cannot connect to {address}: it has no IP and port"))?;
+        let tls = Arc::new(certificate::client(cipher)?);
+        let crypto = QuicClientConfig::with_initial(tls, initial()?)?;
+        let client = ClientConfig::new(Arc::new(crypto));
+        let any: IpAddr = match to {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let (endpoint, socket) = endpoint(None, SocketAddr::new(any, 0))?;
+        let started = Instant::now();
+        let connecting = endpoint.connect_with(client, to, SERVER_NAME)?;
+        let connection = match timeout(HANDSHAKE_PATIENCE, connecting).await {
+            Ok(connected) => connected.map_err(|error| chain(&error)),
+            Err(_) => Err(format!("no answer for {} s", HANDSHAKE_PATIENCE.as_secs())),
+        };
+        let connection = connection.map_err(|why| format!("cannot connect to {address}: {why}"))?;
+        let (name, value) = UNVERIFIED;
+        let details = Details {
+            phases: vec![("handshake", started.elapsed())],
+            negotiation: Some(NO_NEGOTIATION),
+            stack: vec![
+                ("exchange", perf_protocol::PROTOCOL_NAME.to_owned()),
+                // The only one offered: TLS agrees on no other.
+                ("cipher_suite", cipher.suite_name().to_owned()),
+            ],
+            extra: vec![(name, value.to_owned())],
+            ..Details::default()
+        };
+        Ok(Self { endpoint, connection, socket, buffers: Buffers::default(), details })
+    }
+
+    async fn exchange(&self, upload: u64, download: u64, meter: &Meter) -> Result<(), BoxError> {
+        let (send, recv) = self.connection.open_bi().await?;
+        let mut stream = QuicStream::new(send, recv);
+        let mut buffer = self.buffers.take();
+        let counts = Counts(meter);
+        perf_protocol::request(&mut stream, upload, download, &counts, &mut buffer).await?;
+        self.buffers.keep(buffer);
+        Ok(())
+    }
+}
+
+impl Connection for QuicConnection {
+    async fn upload(&self, bytes: u64, meter: &Meter) -> Result<(), BoxError> {
+        self.exchange(bytes, 0, meter).await
+    }
+
+    async fn download(&self, bytes: u64, meter: &Meter) -> Result<(), BoxError> {
+        self.exchange(0, bytes, meter).await
+    }
+
+    async fn latency(&self, meter: &Meter) -> Result<(), BoxError> {
+        self.exchange(1, 1, meter).await
+    }
+
+    fn details(&self) -> Details {
+        self.details.clone()
+    }
+
+    fn transport(&self) -> Option<TransportInfo> {
+        let quic = Some(quic_info(&self.connection.stats()));
+        Some(TransportInfo { quic, socket: self.socket, ..TransportInfo::default() })
+    }
+
+    async fn close(self) {
+        self.connection.close(DONE, b"done");
+        self.endpoint.wait_idle().await;
+    }
+}
+
+/// A bound QUIC listener.
+pub struct QuicListener {
+    endpoint: Endpoint,
+    local: SocketAddr,
+    stall: Duration,
+    one_off: bool,
+}
+
+impl QuicListener {
+    /// With a `cipher`, no other is accepted.
+    pub(super) fn bind(config: &Config, cipher: Option<Cipher>) -> Result<Self, BoxError> {
+        let tls = Arc::new(certificate::server(cipher)?);
+        let crypto = QuicServerConfig::with_initial(tls, initial()?)?;
+        let server = ServerConfig::with_crypto(Arc::new(crypto));
+        let wanted = SocketAddr::new(config.ip, config.port);
+        let bound = endpoint(Some(server), wanted)
+            .and_then(|(endpoint, _)| Ok((endpoint.local_addr()?, endpoint)));
+        let (local, endpoint) = bound.map_err(|error| {
+            format!("cannot listen on {}: {error}", address::of(Transport::RawQuic, wanted))
+        })?;
+        let Config { stall, one_off, .. } = *config;
+        Ok(Self { endpoint, local, stall, one_off })
+    }
+}
+
+impl Listener for QuicListener {
+    fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn address(&self, ip: IpAddr) -> String {
+        address::of(Transport::RawQuic, SocketAddr::new(ip, self.local.port())).to_string()
+    }
+
+    async fn serve(self, mut shutdown: Shutdown) -> Result<(), BoxError> {
+        let buffers = Buffers::default();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = shutdown.requested() => break,
+                incoming = self.endpoint.accept() => match incoming {
+                    Some(incoming) => {
+                        connections.spawn(connection(incoming, self.stall, buffers.clone()));
+                    }
+                    None => return Err("the QUIC endpoint has ended".into()),
+                },
+                Some(was_one) = connections.join_next() => {
+                    if self.one_off && was_one.unwrap_or(true) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.endpoint.close(DONE, b"the listener ends");
+        Ok(())
+    }
+}
+
+/// Serves one connection to its end; whether it came to stand at all.
+async fn connection(incoming: Incoming, stall: Duration, buffers: Buffers) -> bool {
+    let from = incoming.remote_address();
+    let connection = match incoming.await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::info!("a dialer at {from} could not connect: {}", chain(&error));
+            return false;
+        }
+    };
+    tracing::debug!("connected from {from}");
+    let mut answering = JoinSet::new();
+    loop {
+        tokio::select! {
+            opened = connection.accept_bi() => match opened {
+                Ok((send, recv)) => {
+                    let buffers = buffers.clone();
+                    answering.spawn(async move {
+                        serve_stream(QuicStream::new(send, recv), stall, &buffers).await;
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!("{from} is gone: {error}");
+                    return true;
+                }
+            },
+            Some(_) = answering.join_next() => {}
+        }
+    }
+}
+
+fn initial() -> Result<rustls::quic::Suite, BoxError> {
+    cipher::initial().ok_or_else(|| "aws-lc-rs has no AES-128-GCM for QUIC".into())
+}
+
+/// An endpoint on a socket with the system's own buffers, as libp2p-quic's, and how large they are.
+fn endpoint(
+    server: Option<ServerConfig>,
+    at: SocketAddr,
+) -> std::io::Result<(Endpoint, Option<SocketBuffers>)> {
+    let socket: UdpSocket = socket::bind(at, Type::DGRAM)?.into();
+    let granted = buffers(&socket);
+    let runtime = Arc::new(TokioRuntime);
+    Ok((Endpoint::new(EndpointConfig::default(), server, socket, runtime)?, granted))
+}
