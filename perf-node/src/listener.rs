@@ -9,12 +9,17 @@ use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
+use libp2p::swarm::{ListenError, Stream, Swarm, SwarmEvent};
+use perf_protocol::Error;
+use tokio::time::sleep;
 
 use crate::buffers::Buffers;
 use crate::connection::Counts;
-use crate::limits::Gate;
-use crate::swarm::{Answer, NodeBehaviour};
+use crate::limits::{Gate, Refused};
+use crate::swarm::{After, Answer, NodeBehaviour};
+
+/// For a connection to be closed whose stream was refused.
+const HELD: Duration = Duration::from_secs(5);
 
 /// A listener whose transport has reported its address.
 pub struct PerfListener {
@@ -26,8 +31,9 @@ pub struct PerfListener {
     pub(crate) accepted: Arc<AtomicU64>,
 }
 
-/// Answers streams by the protocol; one on which no byte moves for `stall` is reset, and one that the
-/// `gate` refuses.
+/// Answers streams by the protocol; one on which no byte moves for `stall` is reset. A connection with a
+/// stream that the `gate` refuses is closed: a muxer may show a reset as an end, which is what an upload
+/// has for its receipt.
 pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     let buffers = Buffers::default();
     Answer::new(move |stream| {
@@ -35,19 +41,31 @@ pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
         async move {
             match gate {
                 None => serve_stream(stream, stall, &buffers).await,
-                // Of a stream without a place the refusal was told; dropping it resets it.
-                Some(gate) => {
-                    if let Ok(_place) = gate.place() {
-                        serve_stream(gate.limit(stream), stall, &buffers).await;
-                    }
-                }
+                Some(gate) => serve_within(&gate, stream, stall, &buffers).await,
             }
         }
     })
 }
 
+/// Serves a stream as far as the `gate` lets it. One that is refused is held until its connection is
+/// closed: whatever else it was told would come before that.
+async fn serve_within(gate: &Gate, stream: Stream, stall: Duration, buffers: &Buffers) -> After {
+    let mut stream = gate.limit(stream);
+    let after = match gate.place() {
+        Ok(_place) => serve_stream(&mut stream, stall, buffers).await,
+        Err(_) => After::HangUp,
+    };
+    if after == After::HangUp {
+        tokio::spawn(async move {
+            sleep(HELD).await;
+            drop(stream);
+        });
+    }
+    after
+}
+
 /// Answers one stream by the protocol, unless no byte moves for `stall`.
-pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers)
+pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -55,12 +73,25 @@ where
     let meter = Meter::start();
     let counts = Counts(&meter);
     let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
-    match stall::guard(&meter, stall, serving).await {
-        Ok(Ok(served)) => tracing::debug!("{served:?}"),
-        Ok(Err(error)) => tracing::debug!("a stream broke: {error}"),
-        Err(stalled) => tracing::info!("a stream was reset: {stalled}"),
-    }
+    let after = match stall::guard(&meter, stall, serving).await {
+        Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
+            After::HangUp
+        }
+        Ok(Ok(served)) => {
+            tracing::debug!("{served:?}");
+            After::KeepOn
+        }
+        Ok(Err(error)) => {
+            tracing::debug!("a stream broke: {error}");
+            After::KeepOn
+        }
+        Err(stalled) => {
+            tracing::info!("a stream was reset: {stalled}");
+            After::KeepOn
+        }
+    };
     buffers.keep(buffer);
+    after
 }
 
 impl Listener for PerfListener {

@@ -36,7 +36,7 @@ pub enum Refused {
     #[error("there are {0} streams already, which is --max-streams")]
     Streams(usize),
     /// It asks for more than a stream may.
-    #[error("it asks for {asked} bytes, and --max-bytes is {most}")]
+    #[error("a stream of it asks for {asked} bytes, and --max-bytes is {most}")]
     Asked {
         /// What it asks for.
         asked: u64,
@@ -44,7 +44,7 @@ pub enum Refused {
         most: u64,
     },
     /// It has uploaded more than a stream may.
-    #[error("it uploads more than --max-bytes, which is {0}")]
+    #[error("a stream of it uploads more than --max-bytes, which is {0}")]
     Uploaded(u64),
     /// The connection is as old as it may be.
     #[error("--max-duration, {} s, is over", .0.as_secs_f64())]
@@ -98,7 +98,9 @@ impl Gate {
         let Some(streams) = &self.0.streams else { return Ok(Place(None)) };
         match Arc::clone(streams).try_acquire_owned() {
             Ok(permit) => Ok(Place(Some(permit))),
-            Err(_) => Err(self.reset(Refused::Streams(self.0.limits.streams.unwrap_or_default()))),
+            Err(_) => {
+                Err(self.hang_up(Refused::Streams(self.0.limits.streams.unwrap_or_default())))
+            }
         }
     }
 
@@ -114,7 +116,7 @@ impl Gate {
     /// Whether a stream may ask for so much.
     pub(super) fn check_asked(&self, asked: u64) -> Result<(), Refused> {
         match self.0.limits.bytes {
-            Some(most) if asked > most => Err(self.reset(Refused::Asked { asked, most })),
+            Some(most) if asked > most => Err(self.hang_up(Refused::Asked { asked, most })),
             _ => Ok(()),
         }
     }
@@ -122,13 +124,13 @@ impl Gate {
     /// Whether a stream may have uploaded so much.
     pub(super) fn check_uploaded(&self, uploaded: u64) -> Result<(), Refused> {
         match self.0.limits.bytes {
-            Some(most) if uploaded > most => Err(self.reset(Refused::Uploaded(most))),
+            Some(most) if uploaded > most => Err(self.hang_up(Refused::Uploaded(most))),
             _ => Ok(()),
         }
     }
 
-    fn reset(&self, refused: Refused) -> Refused {
-        self.0.refusals.tell(&format!("a stream was reset: {refused}"));
+    fn hang_up(&self, refused: Refused) -> Refused {
+        self.0.refusals.tell(&format!("a connection was closed: {refused}"));
         refused
     }
 }

@@ -13,7 +13,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::admission::Admission;
-use super::handler::{Answer, Handler, Requests, Streams};
+use super::handler::{Answer, Handler, HangUp, Requests, Streams};
 use crate::limits::Gate;
 
 /// Hands a dialer the [`Streams`] of each connection it makes, and answers those of listeners.
@@ -21,7 +21,7 @@ use crate::limits::Gate;
 pub struct Behaviour {
     answer: Answer,
     protocol: StreamProtocol,
-    events: VecDeque<Event>,
+    events: VecDeque<ToSwarm<Event, Infallible>>,
     admission: Option<Admission>,
 }
 
@@ -78,7 +78,7 @@ impl NetworkBehaviour for Behaviour {
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let (streams, requests) = Streams::new();
-        self.events.push_back(Event::Connected { peer, streams });
+        self.events.push_back(ToSwarm::GenerateEvent(Event::Connected { peer, streams }));
         Ok(self.handler(requests))
     }
 
@@ -90,22 +90,22 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_connection_handler_event(
         &mut self,
-        _: PeerId,
-        _: ConnectionId,
-        event: THandlerOutEvent<Self>,
+        peer_id: PeerId,
+        connection: ConnectionId,
+        HangUp: THandlerOutEvent<Self>,
     ) {
-        let never: Infallible = event;
-        match never {}
+        self.events.push_back(hang_up(peer_id, connection));
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
         if let Some(event) = self.events.pop_front() {
-            return Poll::Ready(ToSwarm::GenerateEvent(event));
+            return Poll::Ready(event);
         }
         let Some(admission) = &mut self.admission else { return Poll::Pending };
-        admission.poll_overdue(cx).map(|(peer_id, connection)| ToSwarm::CloseConnection {
-            peer_id,
-            connection: CloseConnection::One(connection),
-        })
+        admission.poll_overdue(cx).map(|(peer, connection)| hang_up(peer, connection))
     }
+}
+
+fn hang_up(peer_id: PeerId, connection: ConnectionId) -> ToSwarm<Event, Infallible> {
+    ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) }
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{
@@ -26,15 +27,30 @@ const MAX_REQUESTS: usize = 64;
 
 /// How a listener answers a stream: bounded in time by whoever makes it.
 #[derive(Clone)]
-pub struct Answer(Arc<dyn Fn(Stream) -> BoxFuture<'static, ()> + Send + Sync>);
+pub struct Answer(Arc<dyn Fn(Stream) -> BoxFuture<'static, After> + Send + Sync>);
+
+/// What becomes of a connection when one of its streams has been answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It stands.
+    KeepOn,
+    /// It is closed.
+    HangUp,
+}
+
+impl From<()> for After {
+    fn from((): ()) -> Self {
+        Self::KeepOn
+    }
+}
 
 impl Answer {
-    /// Answers every stream with `answer`.
+    /// Answers every stream with `answer`, which says [`After`] or nothing.
     pub fn new<F>(answer: impl Fn(Stream) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Into<After>> + Send + 'static,
     {
-        Self(Arc::new(move |stream| Box::pin(answer(stream))))
+        Self(Arc::new(move |stream| Box::pin(answer(stream).map(Into::into))))
     }
 
     /// Resets every stream: what a dialer does.
@@ -112,12 +128,16 @@ enum Request {
 #[derive(Debug)]
 pub(super) struct Requests(mpsc::Receiver<Request>);
 
+/// The connection has to be closed.
+#[derive(Clone, Copy, Debug)]
+pub struct HangUp;
+
 /// Handles one connection. Each stream is answered in a task of its own, which ends with the connection.
 #[derive(Debug)]
 pub struct Handler {
     answer: Answer,
     protocol: StreamProtocol,
-    answering: JoinSet<()>,
+    answering: JoinSet<After>,
     requests: Requests,
     /// Requests taken and not yet handed to the swarm.
     waiting: VecDeque<Opened>,
@@ -135,7 +155,7 @@ impl Handler {
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = std::convert::Infallible;
-    type ToBehaviour = std::convert::Infallible;
+    type ToBehaviour = HangUp;
     type InboundProtocol = ReadyUpgrade<StreamProtocol>;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
     type InboundOpenInfo = ();
@@ -154,7 +174,11 @@ impl ConnectionHandler for Handler {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Opened, Self::ToBehaviour>> {
-        while let Poll::Ready(Some(_)) = self.answering.poll_join_next(cx) {}
+        while let Poll::Ready(Some(answered)) = self.answering.poll_join_next(cx) {
+            if let Ok(After::HangUp) = answered {
+                return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(HangUp));
+            }
+        }
         while let Poll::Ready(Some(request)) = self.requests.0.poll_recv(cx) {
             match request {
                 Request::Open(opened) => self.waiting.push_back(opened),

@@ -13,7 +13,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::{Config, StreamProtocol, Swarm};
 
 pub use behaviour::{Behaviour, Event};
-pub use handler::{Answer, OpenError, Streams};
+pub use handler::{After, Answer, HangUp, OpenError, Streams};
 pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
 
 use crate::limits::Gate;

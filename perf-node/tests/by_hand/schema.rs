@@ -42,7 +42,7 @@ const EVERYTHING: [&str; 10] = [
 
 #[tokio::test]
 async fn what_is_measured_conforms_in_either_format() {
-    for stack in [stack("tcp noise mplex"), stack("quic-v1")] {
+    for stack in [stack("tcp tls yamux"), stack("quic-v1")] {
         let listening = Listening::start(&stack, &[]).await;
         for format in ["yaml", "json"] {
             let launch = dial(&stack, &listening.address).measuring([2, 2, 30], 50_000);
