@@ -86,7 +86,8 @@ async fn one_that_stalls() {
             let stream = breaks(&stack, behaviour, sections, 100_000).await;
             assert_eq!(stream.sent, sent, "{stack}, {behaviour}: {stream:?}");
             assert_eq!(stream.half_closed, behaviour != "stops-reading", "{stack}: {stream:?}");
-            assert!(stream.seconds >= 2.0, "{stack}, {behaviour}: {stream:?}");
+            // The node looked at its clock a little before the peer did.
+            assert!(stream.seconds >= 1.9, "{stack}, {behaviour}: {stream:?}");
         }
     })
     .await;
