@@ -11,14 +11,17 @@
 //! in it, in hexadecimal digits.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use harness_sdk::stats::{gbps, quantile};
 use perf_node::runtime;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig};
+use quinn::{
+    ClientConfig, Connection, Endpoint, EndpointConfig, RecvStream, SendStream, ServerConfig,
+    TokioRuntime,
+};
 use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -76,6 +79,13 @@ fn transport() -> Arc<quinn::TransportConfig> {
     Arc::new(transport)
 }
 
+/// A socket on loopback that holds as much as the node's (`RECEIVE_BUFFER` of libp2p-quic-shared).
+fn endpoint(server: Option<ServerConfig>) -> Result<Endpoint> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    socket2::SockRef::from(&socket).set_recv_buffer_size(7 << 20)?;
+    Ok(Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))?)
+}
+
 async fn listen(suite: &str) -> Result<()> {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()])?;
     let certificate = made.cert.der().clone();
@@ -87,7 +97,7 @@ async fn listen(suite: &str) -> Result<()> {
     let crypto = QuicServerConfig::with_initial(Arc::new(tls), initial()?)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(transport());
-    let endpoint = Endpoint::server(config, ([127, 0, 0, 1], 0).into())?;
+    let endpoint = endpoint(Some(config))?;
     let digits: String = certificate.iter().map(|byte| format!("{byte:02x}")).collect();
     println!("{}/{digits}", endpoint.local_addr()?);
     while let Some(incoming) = endpoint.accept().await {
@@ -121,7 +131,7 @@ async fn dial(address: &str, suite: &str, bytes: u64, latencies: u64) -> Result<
     let (address, certificate) = address.split_once('/').ok_or("an address without certificate")?;
     let address: SocketAddr = address.parse()?;
     let config = client(suite, certificate)?;
-    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into())?;
+    let endpoint = endpoint(None)?;
     let start = Instant::now();
     let connection = endpoint.connect_with(config, address, NAME)?.await?;
     let connect = start.elapsed().as_secs_f64() * 1e3;
