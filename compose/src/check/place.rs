@@ -52,13 +52,22 @@ impl Place {
     }
 
     pub(super) async fn entry(&self, key: &str) -> Result<Entry, Error> {
-        let kind: String = self.ask(&["TYPE", key]).await?;
-        let value = match kind.as_str() {
-            "string" => self.ask(&["GET", key]).await?,
-            "list" => self.ask(&["LINDEX", key, "-1"]).await?,
-            _ => None,
-        };
-        Ok(Entry { kind, value, life: self.ask(&["TTL", key]).await? })
+        loop {
+            let kind: String = self.ask(&["TYPE", key]).await?;
+            let value = match kind.as_str() {
+                "string" => self.ask(&["GET", key]).await,
+                "list" => self.ask(&["LINDEX", key, "-1"]).await,
+                _ => Ok(None),
+            };
+            match value {
+                // The node published between the two questions, over what was of another type.
+                Err(Error::Redis(error)) if error.code() == Some("WRONGTYPE") => {}
+                value => {
+                    let (value, life) = (value?, self.ask(&["TTL", key]).await?);
+                    return Ok(Entry { kind, value, life });
+                }
+            }
+        }
     }
 
     /// What stands at `key` once it is another value than `stale`, or when `limit` is over.
