@@ -3,7 +3,7 @@
 //! | transport | on it | an exchange | address |
 //! |---|---|---|---|
 //! | `raw-tcp` | nothing | raw/1 | `/ip4/…/tcp/…` |
-//! | `raw-tls` | TLS 1.3 by rustls and aws-lc-rs | raw/1 | `/ip4/…/tcp/…/tls` |
+//! | `raw-tls` | TLS 1.3 by rustls and ring | raw/1 | `/ip4/…/tcp/…/tls` |
 //! | `raw-noise` | libp2p's Noise channel, without negotiation or muxer | raw/1 | `/ip4/…/tcp/…/noise/p2p/…` |
 //! | `raw-quic` | quinn with its defaults | /perf/1.0.0 on a QUIC stream of its own | `/ip4/…/udp/…/quic` |
 //!

@@ -207,7 +207,7 @@ async fn connection(incoming: Incoming, stall: Duration, buffers: Buffers) -> bo
 }
 
 fn initial() -> Result<rustls::quic::Suite, BoxError> {
-    cipher::initial().ok_or_else(|| "aws-lc-rs has no AES-128-GCM for QUIC".into())
+    cipher::initial().ok_or_else(|| "ring has no AES-128-GCM for QUIC".into())
 }
 
 /// An endpoint on a socket with the system's own buffers, as libp2p-quic's, and how large they are.
