@@ -45,6 +45,7 @@ RUN printf '%s\n' '#!/bin/sh -eu' \
 
 FROM workspace AS https-build
 RUN release https-perf
+COPY harness-sdk/schema harness-sdk/schema
 COPY harness-sdk/src harness-sdk/src
 COPY impls/https/v1.0/src impls/https/v1.0/src
 RUN release https-perf
@@ -56,6 +57,7 @@ ENTRYPOINT ["/https-perf"]
 
 FROM workspace AS iperf-build
 RUN release iperf-perf
+COPY harness-sdk/schema harness-sdk/schema
 COPY harness-sdk/src harness-sdk/src
 COPY impls/iperf/v3/src impls/iperf/v3/src
 RUN release iperf-perf
@@ -71,8 +73,12 @@ ENTRYPOINT ["/iperf-perf"]
 FROM workspace AS perf-node-build
 RUN release perf-node
 COPY protocols/perf/src protocols/perf/src
+# The pages of these two are their READMEs.
+COPY protocols/quic/README.md protocols/quic/README.md
 COPY protocols/quic/src protocols/quic/src
+COPY protocols/webtransport/README.md protocols/webtransport/README.md
 COPY protocols/webtransport/src protocols/webtransport/src
+COPY harness-sdk/schema harness-sdk/schema
 COPY harness-sdk/src harness-sdk/src
 COPY perf-node/src perf-node/src
 RUN release perf-node
