@@ -93,8 +93,12 @@ impl Config {
         }
     }
 
-    /// Refuses options that nothing can be made of.
-    pub(crate) fn check(&self) -> Result<(), OptionOutOfRange> {
+    /// Refuses options that nothing can be made of, as [`Ports::new`](crate::Ports::new) does.
+    ///
+    /// # Errors
+    ///
+    /// The first option that is not within its range.
+    pub fn check(&self) -> Result<(), OptionOutOfRange> {
         let time = Duration::from_millis(1)..=DAY;
         OptionOutOfRange::check("handshake_timeout", self.handshake_timeout, time.clone())?;
         OptionOutOfRange::check("max_idle_timeout", self.max_idle_timeout, time)?;

@@ -120,6 +120,11 @@ impl Config {
 
     /// Ports that nobody shares.
     pub(crate) fn ports(&self) -> Result<Ports, OptionOutOfRange> {
+        Ports::new(self.quic())
+    }
+
+    /// The options of QUIC's own.
+    fn quic(&self) -> QuicConfig {
         let mut quic = QuicConfig::new(&self.identity);
         quic.handshake_timeout = self.handshake_timeout;
         quic.max_idle_timeout = self.max_idle_timeout;
@@ -130,29 +135,19 @@ impl Config {
         quic.max_send_data = self.max_send_data;
         quic.max_pending_handshakes = self.max_pending_sessions;
         quic.max_pending_handshakes_per_address = self.max_pending_sessions_per_address;
-        Ports::new(quic)
+        quic
     }
 
-    /// Refuses options that nothing can be made of.
+    /// Refuses options that nothing can be made of. Those of QUIC's are checked there, but for the two that have
+    /// other names here, and for the streams, of which a session needs more.
     pub(crate) fn check(&self) -> Result<(), OptionOutOfRange> {
         let time = Duration::from_millis(1)..=DAY;
-        OptionOutOfRange::check("handshake_timeout", self.handshake_timeout, time.clone())?;
         OptionOutOfRange::check("close_timeout", self.close_timeout, time.clone())?;
-        OptionOutOfRange::check("max_idle_timeout", self.max_idle_timeout, time.clone())?;
-        let keeps_alive = Duration::ZERO..=self.max_idle_timeout / 2;
-        OptionOutOfRange::check("keep_alive_interval", self.keep_alive_interval, keeps_alive)?;
         OptionOutOfRange::check(
             "max_concurrent_streams",
             self.max_concurrent_streams,
             3..=1 << 16,
         )?;
-        OptionOutOfRange::check("max_stream_data", self.max_stream_data, 1 << 10..=u32::MAX)?;
-        OptionOutOfRange::check(
-            "max_connection_data",
-            self.max_connection_data,
-            1 << 10..=u32::MAX,
-        )?;
-        OptionOutOfRange::check("max_send_data", self.max_send_data, 1 << 10..=u32::MAX)?;
         if let Some(timeout) = self.stream_prefix_timeout {
             OptionOutOfRange::check("stream_prefix_timeout", timeout, time.clone())?;
         }
@@ -163,6 +158,7 @@ impl Config {
         OptionOutOfRange::check("max_pending_sessions", self.max_pending_sessions, some.clone())?;
         let per_address = self.max_pending_sessions_per_address;
         OptionOutOfRange::check("max_pending_sessions_per_address", per_address, some)?;
+        self.quic().check()?;
         OptionOutOfRange::check("max_header_bytes", self.max_header_bytes, 1 << 10..=1 << 20)?;
         OptionOutOfRange::check("clock_skew", self.clock_skew, Duration::ZERO..=MAX_CLOCK_SKEW)?;
         OptionOutOfRange::check("certificate_check_interval", self.certificate_check_interval, time)
