@@ -61,7 +61,7 @@ fn stack(names: &[&str]) -> Result<Stack> {
 }
 
 async fn listen(stack: Stack) -> Result<()> {
-    let (mut transport, _) = stacks::transport(&stack, &Keypair::generate_ed25519())?;
+    let (mut transport, _) = stacks::transport(&stack, &Keypair::generate_ed25519(), None)?;
     let address = stacks::listen_address(&stack, [127, 0, 0, 1].into(), 0);
     transport.listen_on(ListenerId::next(), address)?;
     loop {
@@ -109,7 +109,7 @@ async fn write(stream: &mut Stream, block: &[u8], mut left: u64) -> std::io::Res
 }
 
 async fn dial(stack: Stack, address: Multiaddr, bytes: u64, latencies: u64) -> Result<()> {
-    let (mut transport, _) = stacks::transport(&stack, &Keypair::generate_ed25519())?;
+    let (mut transport, _) = stacks::transport(&stack, &Keypair::generate_ed25519(), None)?;
     let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
     let start = Instant::now();
     let dialed = transport.dial(address, options)?;

@@ -2,7 +2,8 @@
 
 use harness_sdk::{Muxer, SecureChannel, Stack};
 
-use crate::baselines::{self, Cipher};
+use crate::baselines;
+use crate::cipher::Cipher;
 
 /// The command that dials `address` on `stack`, to paste on the other machine; with `cipher`, where the
 /// listener accepts no other.

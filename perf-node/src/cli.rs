@@ -23,7 +23,8 @@ pub use self::doctor::DoctorFormat;
 use self::listen::{ListenFlags, listen};
 use self::probe::{ProbeFlags, probe};
 pub use self::tool::Tool;
-use crate::baselines::{self, Cipher, PERF_CIPHER};
+use crate::baselines;
+use crate::cipher::{Cipher, PERF_CIPHER};
 use crate::limits::Limits;
 use crate::node::PerfNode;
 use crate::probe::client::Conduct;
@@ -204,8 +205,8 @@ struct NodeFlags {
     /// A stream that should move and has not for this long is a failure of it [default: 30]
     #[arg(long, value_name = "SECONDS")]
     stall_secs: Option<String>,
-    /// aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls and raw-quic [default: a dialer offers
-    /// aes-128-gcm, a listener accepts them all]
+    /// aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls, raw-quic and webtransport [default: a raw
+    /// dialer offers aes-128-gcm, one of webtransport that first; a listener accepts them all]
     #[arg(long, value_name = "NAME")]
     cipher: Option<String>,
 }
@@ -247,7 +248,7 @@ fn configured(node: &mut PerfNode, settings: &Settings, config: Config) -> Resul
     let transport = config.stack.transport;
     match node.cipher {
         Some(cipher) if !Cipher::applies_to(transport) => Err(Invalid::Combination(format!(
-            "PERF_CIPHER: \"{cipher}\" means nothing to {transport}; it is for raw-tls and raw-quic"
+            "PERF_CIPHER: \"{cipher}\" means nothing to {transport}; it is for raw-tls, raw-quic and webtransport"
         ))),
         _ => Ok(config),
     }

@@ -7,6 +7,7 @@
 //! - [`stacks`]: from a [`Stack`](harness_sdk::Stack) to a libp2p transport that offers nothing else;
 //! - [`swarm`]: /perf/1.0.0 as a `NetworkBehaviour`: streams opened for a dialer, answered for a listener;
 //! - [`baselines`]: the exchange without libp2p, over TCP, TLS, Noise and QUIC alone;
+//! - [`cipher`]: what they encrypt with, where that can be chosen;
 //! - [`PerfNode`]: all of them behind harness-sdk's trait;
 //! - [`probe`]: peers of every behaviour, for holding another node against the protocol.
 
@@ -14,6 +15,7 @@ mod any;
 pub mod baselines;
 mod buffers;
 pub mod by_hand;
+pub mod cipher;
 pub mod cli;
 mod connection;
 pub mod doctor;

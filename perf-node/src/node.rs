@@ -16,7 +16,8 @@ use libp2p::{Multiaddr, TransportError, identify};
 use tokio::time::{Instant, timeout_at};
 
 use crate::any::{AnyConnection, AnyListener};
-use crate::baselines::{self, Cipher, Dialed, PERF_CIPHER};
+use crate::baselines::{self, Dialed};
+use crate::cipher::{Cipher, PERF_CIPHER};
 use crate::connection::PerfConnection;
 use crate::limits::Limits;
 use crate::listener::PerfListener;
@@ -40,7 +41,7 @@ pub struct PerfNode {
     pub environment: &'static [(&'static str, &'static str)],
     /// Whom its listeners serve, and how much.
     pub limits: Limits,
-    /// What raw-tls and raw-quic encrypt with; `None`: the default of each side.
+    /// What raw-tls, raw-quic and webtransport encrypt with; `None`: the default of each side.
     pub cipher: Option<Cipher>,
 }
 
@@ -86,7 +87,7 @@ impl Node for PerfNode {
         }
         let gate = self.limits.gate();
         let answer = listener::answer(config.stall, gate.clone());
-        let listener = bind(config, answer, &Manner { gate, ..Manner::default() }).await?;
+        let listener = bind(config, answer, &Manner { gate, ..self.manner() }).await?;
         Ok(AnyListener::Libp2p(Box::new(listener)))
     }
 
@@ -95,7 +96,7 @@ impl Node for PerfNode {
             let dialed = self.dial_raw(config, address).await?;
             return Ok(AnyConnection::raw(dialed, self.environment));
         }
-        let connection = self.dial_as(config, address, &Manner::default()).await?;
+        let connection = self.dial_as(config, address, &self.manner()).await?;
         Ok(AnyConnection::libp2p(connection, self.environment))
     }
 }
@@ -114,7 +115,7 @@ pub async fn bind(
     // Made now, not in the first sample.
     perf_protocol::block();
     let keypair = identity::load(config.identity.as_deref())?;
-    let (transport, _) = stacks::transport(&config.stack, &keypair)?;
+    let (transport, _) = stacks::transport(&config.stack, &keypair, manner.cipher)?;
     let mut swarm = swarm::build(transport, &keypair, answer, manner);
     let wanted = stacks::listen_address(&config.stack, config.ip, config.port);
     check_port_is_free(config)
@@ -126,6 +127,11 @@ pub async fn bind(
 }
 
 impl PerfNode {
+    /// How its streams and connections are.
+    fn manner(&self) -> Manner {
+        Manner { cipher: self.cipher, ..Manner::default() }
+    }
+
     /// Connects a libp2p stack, with streams that agree on their protocol in the way of `manner`.
     ///
     /// # Errors
@@ -161,7 +167,7 @@ async fn connect(
     address: Multiaddr,
     manner: &Manner,
 ) -> Result<PerfConnection, BoxError> {
-    let (transport, marks) = stacks::transport(stack, keypair)?;
+    let (transport, marks) = stacks::transport(stack, keypair, manner.cipher)?;
     let mut swarm = swarm::build(transport, keypair, Answer::refuse(), manner);
     let failed = |reason| DialFailed { address: address.clone(), reason, stack: *stack };
     swarm.dial(address.clone()).map_err(|error| failed(explain(&error)))?;
@@ -173,6 +179,12 @@ async fn connect(
             Version::V1 => "v1",
             Version::V1Lazy => "lazy",
         }),
+        // The only one offered: TLS agrees on no other.
+        stack: manner
+            .cipher
+            .map(|cipher| ("cipher_suite", cipher.suite_name().to_owned()))
+            .into_iter()
+            .collect(),
         extra: peer_agent.map(|agent| ("peer_agent", agent)).into_iter().collect(),
         ..Details::default()
     };

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 
-use super::cipher::{Cipher, provider};
+use crate::cipher::{Cipher, provider};
 
 /// What TLS asks for to tell protocols apart, and QUIC has to have (RFC 9001, 8.1).
 const ALPN: &[u8] = b"perf-raw";

@@ -12,9 +12,9 @@ use perf_protocol::ReadBuffer;
 use tokio::sync::Mutex;
 
 use super::certificate::UNVERIFIED;
-use super::cipher::Cipher;
 use super::exchange::{self, DIALECT, Header};
 use super::{NO_NEGOTIATION, address, noise, tcp, tls};
+use crate::cipher::Cipher;
 use crate::connection::Counts;
 use crate::identity;
 use crate::tcp_info::TcpSocket;

@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::channel::Stream;
-use super::cipher::Cipher;
 use super::exchange::{self, Header};
 use super::{address, noise, tcp, tls};
 use crate::buffers::Buffers;
+use crate::cipher::Cipher;
 use crate::connection::Counts;
 use crate::identity;
 

@@ -14,7 +14,6 @@
 mod address;
 mod certificate;
 mod channel;
-mod cipher;
 mod exchange;
 mod listener;
 mod noise;
@@ -27,9 +26,10 @@ mod tls;
 use harness_sdk::{BoxError, Config, Transport};
 use libp2p::Multiaddr;
 
+use crate::cipher::Cipher;
+
 pub use address::{example, is_raw, suits};
 pub use channel::ChannelConnection;
-pub use cipher::{Cipher, PERF_CIPHER};
 pub use listener::ChannelListener;
 pub use quic::{QuicConnection, QuicListener};
 

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::certificate::{self, UNVERIFIED};
-use super::cipher::{self, Cipher};
 use super::quic_stream::QuicStream;
 use super::{NO_NEGOTIATION, address, socket};
 use crate::buffers::Buffers;
+use crate::cipher::{self, Cipher};
 use crate::connection::Counts;
 use crate::listener::serve_stream;
 use crate::quic_info::quic_info;

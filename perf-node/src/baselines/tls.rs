@@ -12,7 +12,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::certificate;
 use super::channel::Stream;
-use super::cipher::Cipher;
+use crate::cipher::Cipher;
 
 /// rustls asks for 4 KiB at a time, a quarter of a record: the socket is asked for as much as the nodes read
 /// elsewhere.

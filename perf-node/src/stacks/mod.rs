@@ -19,6 +19,8 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::cipher::Cipher;
+
 pub use timed::{Marks, Timings};
 
 /// What a swarm is built on: authenticated, multiplexed connections.
@@ -47,13 +49,18 @@ pub fn supported(stack: &Stack) -> Result<(), String> {
     }
 }
 
-/// The transport of `stack` for `keypair`, and the marks that it leaves of its latest dial.
-pub fn transport(stack: &Stack, keypair: &Keypair) -> Result<(BoxedTransport, Marks), StackError> {
+/// The transport of `stack` for `keypair`, and the marks that it leaves of its latest dial. Webtransport offers and
+/// accepts `cipher` alone, where there is one; stock libp2p leaves no choice.
+pub fn transport(
+    stack: &Stack,
+    keypair: &Keypair,
+    cipher: Option<Cipher>,
+) -> Result<(BoxedTransport, Marks), StackError> {
     supported(stack).map_err(StackError::Unsupported)?;
     let marks = Marks::default();
     let transport = match stack.transport {
         Transport::QuicV1 => quic::transport(keypair, &marks),
-        Transport::Webtransport => webtransport::transport(keypair, &marks)?,
+        Transport::Webtransport => webtransport::transport(keypair, cipher, &marks)?,
         Transport::Ws => layered::transport(ws::transport(&marks), stack, keypair, &marks)?,
         _ => layered::transport(tcp::transport(&marks), stack, keypair, &marks)?,
     };

@@ -16,6 +16,7 @@ pub use behaviour::{Behaviour, Event};
 pub use handler::{After, Answer, HangUp, OpenError, Streams};
 pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
 
+use crate::cipher::Cipher;
 use crate::limits::Gate;
 use crate::stacks::BoxedTransport;
 
@@ -26,7 +27,7 @@ const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 /// Identify has its say once a connection, and never in the middle of a measurement.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
 
-/// What streams are for, how that is agreed on, and with whom. The default is a node's.
+/// What streams are for, how that is agreed on, and with whom; and what is encrypted with. The default is a node's.
 #[derive(Clone, Debug)]
 pub struct Manner {
     /// The protocol that stands for perf.
@@ -36,6 +37,8 @@ pub struct Manner {
     pub negotiation: Version,
     /// Whom a listener takes; `None`: whoever comes.
     pub gate: Option<Gate>,
+    /// What webtransport offers alone, and accepts alone; `None`: what it does by itself.
+    pub cipher: Option<Cipher>,
 }
 
 impl Default for Manner {
@@ -44,6 +47,7 @@ impl Default for Manner {
             protocol: StreamProtocol::new(perf_protocol::PROTOCOL_NAME),
             negotiation: Version::V1,
             gate: None,
+            cipher: None,
         }
     }
 }

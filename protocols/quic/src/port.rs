@@ -1,5 +1,6 @@
 //! One UDP socket, and the protocols that are listened for on it.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use quinn::crypto::rustls::QuicServerConfig;
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -20,8 +22,8 @@ use crate::pending::{Admission, Pending};
 pub struct Protocol {
     /// What dialers ask for it by.
     pub alpn: &'static [u8],
-    /// Its certificate, and whether the dialer needs one. The ALPN in it need not be set. TLS 1.3, with
-    /// `TLS13_AES_128_GCM_SHA256` among its cipher suites: QUIC begins with that.
+    /// Its certificate, and whether the dialer needs one. The ALPN in it need not be set. TLS 1.3, with any of its
+    /// cipher suites.
     pub tls: rustls::ServerConfig,
     /// What its connections need.
     pub needs: Needs,
@@ -223,6 +225,11 @@ impl Dispatcher {
 fn quic(protocol: Protocol) -> io::Result<Arc<QuicServerConfig>> {
     let mut tls = protocol.tls;
     tls.alpn_protocols = vec![protocol.alpn.to_vec()];
-    let unfit = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-    Ok(Arc::new(QuicServerConfig::try_from(tls).map_err(unfit)?))
+    let unfit =
+        |error: Box<dyn Error + Send + Sync>| io::Error::new(io::ErrorKind::InvalidInput, error);
+    // The first packets are AES's, whatever is agreed on in them (RFC 9001, section 5.2).
+    let initial = TLS13_AES_128_GCM_SHA256.tls13().and_then(|suite| suite.quic_suite());
+    let initial = initial.ok_or_else(|| unfit("ring has no AES-128-GCM for QUIC".into()))?;
+    let crypto = QuicServerConfig::with_initial(Arc::new(tls), initial);
+    Ok(Arc::new(crypto.map_err(|error| unfit(error.into()))?))
 }

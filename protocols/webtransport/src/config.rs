@@ -7,6 +7,7 @@ use libp2p_identity::Keypair;
 use libp2p_quic_shared::{Config as QuicConfig, OptionOutOfRange, Ports};
 
 use crate::certificate::MAX_CLOCK_SKEW;
+use crate::cipher::CipherSuite;
 use crate::clock::{Clock, SystemClock};
 
 /// What separates the secret of the certificates from others that are derived from the same identity.
@@ -74,6 +75,11 @@ pub struct Config {
     /// will do. 16 KiB.
     pub max_capsule_bytes: usize,
 
+    /// What a dialer offers to encrypt with, the most wanted first, and what a listener accepts: listeners of this
+    /// crate and of go-libp2p take the first of the dialer's that they know. AES-128-GCM, ChaCha20-Poly1305,
+    /// AES-256-GCM; 1 or more.
+    pub cipher_suites: Vec<CipherSuite>,
+
     /// What the keys of the listener's certificates are derived from, so that a restart changes no address.
     ///
     /// By default derived from the identity. An RSA identity derives nothing: give 32 random bytes here,
@@ -110,6 +116,11 @@ impl Config {
             max_pending_sessions_per_address: 64,
             max_header_bytes: 16 << 10,
             max_capsule_bytes: 16 << 10,
+            cipher_suites: vec![
+                CipherSuite::Aes128Gcm,
+                CipherSuite::ChaCha20Poly1305,
+                CipherSuite::Aes256Gcm,
+            ],
             certificate_secret: identity.derive_secret(CERTIFICATE_DOMAIN),
             clock_skew: Duration::from_secs(3600),
             certificate_check_interval: Duration::from_secs(30),
@@ -160,6 +171,8 @@ impl Config {
         OptionOutOfRange::check("max_pending_sessions_per_address", per_address, some)?;
         self.quic().check()?;
         OptionOutOfRange::check("max_header_bytes", self.max_header_bytes, 1 << 10..=1 << 20)?;
+        let suites = self.cipher_suites.len();
+        OptionOutOfRange::check("number of cipher_suites", suites, 1..=usize::MAX)?;
         OptionOutOfRange::check("clock_skew", self.clock_skew, Duration::ZERO..=MAX_CLOCK_SKEW)?;
         OptionOutOfRange::check("certificate_check_interval", self.certificate_check_interval, time)
     }
@@ -240,7 +253,7 @@ mod tests {
     fn every_option_is_checked() {
         const ZERO: Duration = Duration::ZERO;
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 17] = [
+        let changes: [(&str, Change); 18] = [
             ("handshake_timeout", |config| config.handshake_timeout = ZERO),
             ("handshake_timeout", |config| config.handshake_timeout = Duration::MAX),
             ("close_timeout", |config| config.close_timeout = ZERO),
@@ -258,6 +271,7 @@ mod tests {
                 config.max_pending_sessions_per_address = 0;
             }),
             ("max_header_bytes", |config| config.max_header_bytes = 100),
+            ("number of cipher_suites", |config| config.cipher_suites.clear()),
             ("clock_skew", |config| config.clock_skew = 2 * MAX_CLOCK_SKEW),
             ("certificate_check_interval", |config| config.certificate_check_interval = ZERO),
         ];

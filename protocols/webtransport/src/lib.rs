@@ -11,6 +11,7 @@
 
 mod address;
 mod certificate;
+mod cipher;
 mod clock;
 mod config;
 mod error;
@@ -25,6 +26,7 @@ mod transport;
 pub mod wire;
 
 pub use certificate::CertificateError;
+pub use cipher::CipherSuite;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use error::{ConnectError, ConnectionError, Error, Violation};

@@ -6,10 +6,11 @@ use libp2p_quic_shared::{Needs, Protocol};
 use quinn::TransportConfig;
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::version::TLS13;
 
 use crate::certificate::{CertHash, Certificates, Failure, HashVerifier};
+use crate::cipher;
 use crate::clock::Clock;
 use crate::error::Error;
 
@@ -21,16 +22,6 @@ const MAX_UNI_STREAMS: u32 = 8;
 
 /// Datagrams have to be announced, for go-libp2p asks for them, and are never read: the oldest go.
 const DATAGRAM_BUFFER: usize = 16 << 10;
-
-/// ring, with AES-128 first: on machines of this decade it is the fastest by far.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    let cipher_suites = vec![
-        ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-        ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
-    ];
-    Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
-}
 
 /// What a listener buffers of a connection whose peer it does not know yet: SETTINGS, a CONNECT and three Noise
 /// messages fit many times.
@@ -83,7 +74,8 @@ pub(crate) fn client(
         .with_no_client_auth();
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.resumption = Resumption::disabled();
-    let crypto = QuicClientConfig::try_from(tls).map_err(tls_error)?;
+    let initial = cipher::initial().ok_or_else(|| tls_error("ring has no AES-128-GCM for QUIC"))?;
+    let crypto = QuicClientConfig::with_initial(Arc::new(tls), initial).map_err(tls_error)?;
     let mut client = quinn::ClientConfig::new(Arc::new(crypto));
     client.transport_config(Arc::clone(transport));
     Ok((client, failure))

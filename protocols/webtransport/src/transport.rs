@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::address::{self, Parsed};
 use crate::certificate::{CertHash, Certificates, Failure};
+use crate::cipher;
 use crate::config::Config;
 use crate::error::{ConnectError, Error};
 use crate::listener::{Listener, Shared, Upgrade};
@@ -72,7 +73,7 @@ impl Transport {
         let noise = libp2p_noise::Config::new(&config.identity)?;
         Ok(Self {
             setup: Setup { noise, limits: config.limits(quic) },
-            provider: tls::provider(),
+            provider: cipher::provider(&config.cipher_suites),
             quic: quic.transport(tls::needs()),
             certificates: None,
             ports: ports.clone(),

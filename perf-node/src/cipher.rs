@@ -9,12 +9,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite, kx_group};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-/// Which one, with raw-tls and raw-quic.
+/// Which one, with raw-tls, raw-quic and webtransport.
 pub const PERF_CIPHER: Variable = Variable {
     name: "PERF_CIPHER",
     flag: "cipher",
-    accepts: "aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls and raw-quic",
-    default: "a dialer offers aes-128-gcm, a listener accepts them all",
+    accepts: "aes-128-gcm, aes-256-gcm or chacha20-poly1305, with raw-tls, raw-quic and webtransport",
+    default: "a raw dialer offers aes-128-gcm, one of webtransport that first; a listener accepts them all",
 };
 
 /// A cipher of TLS 1.3 (RFC 8446, B.4).
@@ -49,11 +49,11 @@ impl Cipher {
 
     /// Whether a cipher can be chosen for `transport`.
     pub fn applies_to(transport: Transport) -> bool {
-        matches!(transport, Transport::RawTls | Transport::RawQuic)
+        matches!(transport, Transport::RawTls | Transport::RawQuic | Transport::Webtransport)
     }
 
     /// The suite's name, as documents have it.
-    pub(super) fn suite_name(self) -> &'static str {
+    pub(crate) fn suite_name(self) -> &'static str {
         self.suite().suite().as_str().unwrap_or(self.as_str())
     }
 
@@ -75,14 +75,14 @@ impl fmt::Display for Cipher {
 /// ring with `ciphers` alone, and the key exchange of libp2p's handshakes. It is what libp2p's own TLS and QUIC
 /// stand on, so that a comparison with them is one of protocols. aws-lc-rs is about a tenth faster in bulk, would add
 /// three megabytes to the node's image, and would be a second provider in the process.
-pub(super) fn provider(ciphers: &[Cipher]) -> Arc<CryptoProvider> {
+pub(crate) fn provider(ciphers: &[Cipher]) -> Arc<CryptoProvider> {
     let cipher_suites = ciphers.iter().map(|cipher| cipher.suite()).collect();
     let kx_groups = vec![kx_group::X25519];
     Arc::new(CryptoProvider { cipher_suites, kx_groups, ..ring::default_provider() })
 }
 
 /// The suite that QUIC's first packets are protected with, whatever follows (RFC 9001, 5.2).
-pub(super) fn initial() -> Option<rustls::quic::Suite> {
+pub(crate) fn initial() -> Option<rustls::quic::Suite> {
     let suite = Cipher::Aes128Gcm.suite();
     debug_assert_eq!(suite.suite(), CipherSuite::TLS13_AES_128_GCM_SHA256);
     suite.tls13()?.quic_suite()
