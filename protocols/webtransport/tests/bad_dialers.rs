@@ -418,7 +418,7 @@ async fn is_reset(recv: &mut quinn::RecvStream) {
 #[tokio::test]
 async fn streams_without_a_prefix_are_bounded_in_number() {
     let (dialer, connect, _listener, mut connection) =
-        session_with(|config| config.max_streams_awaiting_prefix = 4).await;
+        session_with(|config| config.max_streams_awaiting_prefix = Some(4)).await;
     let prefix = bidi_prefix(connect.0.id().into());
     let mut silent = Vec::new();
     for _ in 0..12 {

@@ -19,6 +19,7 @@ use libp2p_core::{Endpoint, Multiaddr, Transport as _};
 use libp2p_identity::PeerId;
 use libp2p_quic_shared as quic;
 use libp2p_webtransport_native as webtransport;
+use libp2p_webtransport_native::wire::stream::bidi_prefix;
 use quinn::{ConnectionError, TransportErrorCode};
 use support::raw::{RawDialer, client_config_for, socket, status};
 use support::{identity, in_time, noise};
@@ -303,6 +304,30 @@ async fn pending_handshakes_are_bounded_for_both_together() {
             assert_eq!(close.error_code, TransportErrorCode::CONNECTION_REFUSED);
         }
         error => panic!("{error}"),
+    }
+}
+
+/// As many as the ports allow, not as many as a transport has alone.
+#[tokio::test]
+async fn streams_may_be_silent_in_any_number_that_may_be_open() {
+    let ports = ports(1, |config| config.max_concurrent_streams = 1024);
+    let mut listener = Listener::new(both(&ports, 1));
+    let [_, (_, webtransport)] = listener.listen_on_both("/ip4/127.0.0.1").await;
+    let dialer = RawDialer::dial(&webtransport).await;
+    let connect = dialer.session().await;
+    dialer.noise(dialer.stream(connect.0.id()).await).await.unwrap();
+    let prefix = bidi_prefix(connect.0.id().into());
+    let mut streams = Vec::new();
+    for _ in 0..600 {
+        let (mut send, recv) = dialer.quic.open_bi().await.unwrap();
+        send.write_all(&prefix[..1]).await.unwrap();
+        streams.push((send, recv));
+    }
+    for (mut send, mut recv) in streams {
+        send.write_all(&prefix[1..]).await.unwrap();
+        send.write_all(b"at last").await.unwrap();
+        send.finish().unwrap();
+        assert_eq!(in_time(recv.read_to_end(100)).await.unwrap(), b"at last");
     }
 }
 
