@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use futures::future::join_all;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p_core::Multiaddr;
 use libp2p_core::multiaddr::Protocol;
+use libp2p_core::muxing::StreamMuxerExt;
 use libp2p_core::transport::PortUse;
 use libp2p_webtransport_native::{Clock, Config, Error, StreamReset};
 use support::{
@@ -279,6 +281,20 @@ async fn a_close_code_arrives_every_time() {
             error => panic!("round {round}: {error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn who_closes_is_not_told_that_the_peer_did() {
+    let mut listener = Node::new(1);
+    let address = listener.listen(IP4).await;
+    let dialer = Node::new(2);
+    let (dialed, accepted) = tokio::join!(dialer.dial(&address), async { listener.accept().await });
+    let (mut dialed, mut accepted) = (dialed.unwrap().1, Driven::new(accepted.1));
+    dialed.close_with(7, "enough");
+    let error = in_time(poll_fn(|cx| dialed.poll_unpin(cx))).await.unwrap_err();
+    assert!(matches!(error, Error::LocallyClosed), "{error}");
+    let error = accepted.ended().await;
+    assert!(matches!(error, Error::Closed { code: Some(7), .. }), "{error}");
 }
 
 #[tokio::test]

@@ -270,7 +270,7 @@ async fn drive(
     // A swarm closes what has ended by itself, too.
     in_time(poll_fn(|cx| connection.poll_close_unpin(cx))).await.unwrap();
     match ended {
-        Ok((code, reason)) => Error::Closed { code: Some(code), reason },
+        Ok(_) => Error::LocallyClosed,
         Err(error) => error,
     }
 }
