@@ -14,7 +14,7 @@ use libp2p_core::Multiaddr;
 use libp2p_core::multiaddr::Protocol;
 use libp2p_core::muxing::StreamMuxerExt;
 use libp2p_core::transport::PortUse;
-use libp2p_webtransport_native::{Clock, Config, Error, StreamReset};
+use libp2p_webtransport_native::{CipherSuite, Clock, Config, Error, StreamReset};
 use support::{
     Driven, Happened, IP4, IP6, Node, connected, echo, echo_all, exchange, identity, in_time,
     noise, read_all,
@@ -209,6 +209,35 @@ async fn a_datagram_in_a_hundred_is_lost() {
         async move { exchange(connection.open().await, seed, 20_000).await }
     });
     in_time(join_all(streams)).await;
+}
+
+fn node_with_suites(seed: u8, suites: &[CipherSuite]) -> Node {
+    let mut config = Config::new(&identity(seed));
+    config.cipher_suites = suites.to_vec();
+    Node::with(config, seed)
+}
+
+/// QUIC's first packets are AES-128's even where nothing else is.
+#[tokio::test]
+async fn any_one_cipher_suite_is_enough() {
+    for suite in [CipherSuite::ChaCha20Poly1305, CipherSuite::Aes256Gcm, CipherSuite::Aes128Gcm] {
+        let mut listener = node_with_suites(1, &[suite]).echo();
+        let address = listener.listen(IP4).await;
+        let (_, connection) = node_with_suites(2, &[suite]).dial(&address).await.unwrap();
+        exchange(Driven::new(connection).open().await, 1, 100_000).await;
+        // What offers all finds the one that is there.
+        Node::new(3).dial(&address).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_common_cipher_suite_is_an_error_of_tls_at_once() {
+    let mut listener = node_with_suites(1, &[CipherSuite::ChaCha20Poly1305]);
+    let address = listener.listen(IP4).await;
+    let error = node_with_suites(2, &[CipherSuite::Aes128Gcm]).dial(&address).await.unwrap_err();
+    // Not that it timed out.
+    assert!(matches!(error, Error::Connection(_)), "{error}");
+    assert!(error.to_string().contains("handshake"), "{error}");
 }
 
 #[tokio::test]

@@ -39,7 +39,17 @@ fn ports(seed: u8, change: impl FnOnce(&mut quic::Config)) -> quic::Ports {
 
 /// Both transports on `ports`.
 fn both(ports: &quic::Ports, seed: u8) -> Stack {
-    let config = webtransport::Config::new(&identity(seed));
+    both_with(ports, seed, |_| ())
+}
+
+/// The same with other options of WebTransport.
+fn both_with(
+    ports: &quic::Ports,
+    seed: u8,
+    change: impl FnOnce(&mut webtransport::Config),
+) -> Stack {
+    let mut config = webtransport::Config::new(&identity(seed));
+    change(&mut config);
     let webtransport = webtransport::Transport::on(config, ports).unwrap();
     let quic = quic::Transport::new(&identity(seed), ports).unwrap();
     quic.or_transport(webtransport)
@@ -186,6 +196,25 @@ async fn one_port_two_addresses() {
         assert_eq!(exchange(&mut dialer, &quic, 10_000).await.unwrap(), peer);
         assert_eq!(exchange(&mut dialer, &webtransport, 10_000).await.unwrap(), peer);
         assert_eq!(exchange(&mut stock(3), &quic, 10_000).await.unwrap(), peer);
+    }
+}
+
+/// Either protocol may be the one that the socket's first packets are read by.
+#[tokio::test]
+async fn one_may_leave_out_the_cipher_suite_of_the_first_packets() {
+    let suites = |config: &mut webtransport::Config| {
+        config.cipher_suites = vec![webtransport::CipherSuite::ChaCha20Poly1305];
+    };
+    for first in ["/quic-v1", "/quic-v1/webtransport"] {
+        let mut listener = Listener::new(both_with(&ports(1, |_| ()), 1, suites));
+        let (_, address) = listener.listen(&format!("/ip4/127.0.0.1/udp/0{first}")).await;
+        let at = format!("/ip4/127.0.0.1/udp/{}", port(&address));
+        let second = if first == "/quic-v1" { "/quic-v1/webtransport" } else { "/quic-v1" };
+        let (_, other) = listener.listen(&format!("{at}{second}")).await;
+        for address in [address, other] {
+            let mut dialer = both_with(&ports(2, |_| ()), 2, suites);
+            exchange(&mut dialer, &address, 10_000).await.unwrap();
+        }
     }
 }
 
