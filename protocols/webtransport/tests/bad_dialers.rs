@@ -204,6 +204,36 @@ async fn a_second_stream_before_noise_is_done_waits_for_it() {
     assert_eq!(read_all(&mut Driven::new(connection).next().await).await.unwrap(), b"too early");
 }
 
+/// Streams overtake the request for their session, and each other.
+#[tokio::test]
+async fn streams_before_the_session_wait_for_it_in_the_order_that_they_were_opened_in() {
+    let (mut listener, address) = listener().await;
+    let dialer = RawDialer::dial(&address).await;
+    let (mut connect, mut answer) = dialer.quic.open_bi().await.unwrap();
+    let mut noise = dialer.quic.open_bi().await.unwrap();
+    let mut later = Vec::new();
+    for said in [b"one", b"two"] {
+        let (mut send, recv) = dialer.stream(connect.id()).await;
+        send.write_all(said).await.unwrap();
+        send.finish().unwrap();
+        // It is there.
+        assert_eq!(in_time(send.stopped()).await.unwrap(), None);
+        later.push(recv);
+        if said == b"one" {
+            noise.0.write_all(&bidi_prefix(connect.id().into())).await.unwrap();
+        }
+    }
+    let mut request = Vec::new();
+    headers::write_request("127.0.0.1", &mut request).unwrap();
+    connect.write_all(&request).await.unwrap();
+    assert_eq!(status(&mut answer).await, 200);
+    assert_eq!(dialer.noise(noise).await.unwrap(), listener.peer);
+    let mut connection = Driven::new(listener.accept().await.1);
+    for said in [b"one", b"two"] {
+        assert_eq!(read_all(&mut connection.next().await).await.unwrap(), said);
+    }
+}
+
 #[tokio::test]
 async fn streams_of_other_sessions_are_rejected() {
     let (dialer, _connect, _listener, connection) = connected().await;
