@@ -20,6 +20,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 ///
 /// Each field says what it is without being set, and what it may be; [`Transport::new`](crate::Transport::new)
 /// refuses anything else. Times are at least 1 ms and at most a day where nothing else is said.
+///
+/// Fixed are: a peer's unidirectional streams (8 at once), what is buffered of datagrams, which nobody reads (16 KiB), what a
+/// dialer may send before its peer id is known (64 KiB), streams that came before the request for their session (8), and
+/// requests that are answered at once (8 before the session, 14 beside it). A socket asks for a receive buffer of 7 MiB, of
+/// which the system gives what it allows.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
