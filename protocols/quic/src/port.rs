@@ -9,8 +9,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::alpn::ByAlpn;
@@ -29,20 +28,21 @@ pub struct Protocol {
     pub needs: Needs,
 }
 
-/// A socket that is listened on. Dropping it takes no more dialers; connections that stand stay.
+/// A socket, and the protocols that are listened for on it.
+///
+/// One without any takes no dialers, and is kept for as long as it has connections: they need the socket, so that who
+/// listens there again could have no other.
 pub(crate) struct Port {
     pub(crate) endpoint: quinn::Endpoint,
     pub(crate) local: SocketAddr,
     config: Config,
     server: quinn::ServerConfig,
     tls: Arc<ByAlpn>,
-    listeners: Arc<Listeners>,
-    dispatcher: AbortHandle,
+    /// `None` once the socket is not read any more.
+    listeners: Mutex<Option<Vec<Listener>>>,
+    /// A listener has gone.
+    removed: Notify,
 }
-
-/// The listeners of a port.
-#[derive(Default)]
-struct Listeners(Mutex<Vec<Listener>>);
 
 struct Listener {
     alpn: &'static [u8],
@@ -68,24 +68,24 @@ impl Port {
         let tls = Arc::new(ByAlpn::new(Arc::clone(&crypto)));
         let mut server = quinn::ServerConfig::with_crypto(Arc::clone(&tls) as _);
         config.bound(&mut server);
-        let listeners = Arc::new(Listeners::default());
-        let dispatcher = Dispatcher {
-            endpoint: endpoint.clone(),
-            local,
-            config: config.clone(),
-            pending: pending.clone(),
-            listeners: Arc::clone(&listeners),
-        };
-        let dispatcher = tokio::spawn(dispatcher.run()).abort_handle();
         let config = config.clone();
-        let port = Self { endpoint, local, config, server, tls, listeners, dispatcher };
+        let listeners = Mutex::new(Some(Vec::new()));
+        let removed = Notify::new();
+        let port = Arc::new(Self { endpoint, local, config, server, tls, listeners, removed });
         let arrivals = port.register(alpn, needs, crypto)?;
-        Ok((Arc::new(port), arrivals))
+        let dispatcher = Dispatcher { port: Arc::clone(&port), pending: pending.clone() };
+        tokio::spawn(dispatcher.run());
+        Ok((port, arrivals))
     }
 
     /// Whether its socket is still read.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.dispatcher.is_finished()
+        self.lock().is_some()
+    }
+
+    /// Whether anything is listened for on it.
+    pub(crate) fn is_listened_on(&self) -> bool {
+        self.lock().as_ref().is_some_and(|listeners| !listeners.is_empty())
     }
 
     /// Listens for `protocol` as well.
@@ -100,24 +100,30 @@ impl Port {
         needs: Needs,
         crypto: Arc<QuicServerConfig>,
     ) -> io::Result<Arrivals> {
-        let mut listeners = self.listeners.lock();
+        let in_use = |what| {
+            let error = format!("{} {what}", self.local);
+            io::Error::new(io::ErrorKind::AddrInUse, error)
+        };
+        let mut listeners = self.lock();
+        let listeners = listeners.as_mut().ok_or_else(|| in_use("is just being let go".into()))?;
         if !self.tls.add(alpn, crypto) {
-            let alpn = alpn.escape_ascii();
-            let taken = format!("{} is listened on for ALPN {alpn} already", self.local);
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, taken));
+            return Err(in_use(format!("is listened on for ALPN {} already", alpn.escape_ascii())));
         }
         let (sender, arrivals) = mpsc::unbounded_channel();
         listeners.push(Listener { alpn, needs, arrivals: sender });
-        self.configure(&listeners);
+        self.configure(listeners);
         Ok(arrivals)
     }
 
     /// Listens for it no more.
     pub(crate) fn remove(&self, alpn: &[u8]) {
-        let mut listeners = self.listeners.lock();
+        let mut listeners = self.lock();
         self.tls.remove(alpn);
-        listeners.retain(|listener| listener.alpn != alpn);
-        self.configure(&listeners);
+        if let Some(listeners) = listeners.as_mut() {
+            listeners.retain(|listener| listener.alpn != alpn);
+            self.configure(listeners);
+        }
+        self.removed.notify_one();
     }
 
     /// What QUIC runs with has to be said before the protocol is known: it has to serve all.
@@ -130,50 +136,44 @@ impl Port {
         });
         self.endpoint.set_server_config(server);
     }
-}
-
-impl Drop for Port {
-    fn drop(&mut self) {
-        self.endpoint.set_server_config(None);
-        self.dispatcher.abort();
-        // Nobody else would ever answer them.
-        while let Some(Some(waiting)) = self.endpoint.accept().now_or_never() {
-            waiting.refuse();
-        }
-    }
-}
-
-impl Listeners {
-    fn lock(&self) -> MutexGuard<'_, Vec<Listener>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     fn hand_over(&self, alpn: &[u8], arrival: Arrival) {
         let listeners = self.lock();
-        if let Some(listener) = listeners.iter().find(|listener| listener.alpn == alpn) {
+        if let Some(listener) = listeners.iter().flatten().find(|listener| listener.alpn == alpn) {
             // An error means that it has just been closed, and with it whoever arrived.
             let _ = listener.arrivals.send(arrival);
         }
+    }
+
+    /// Lets go of the socket, where nothing is listened for.
+    fn close_unused(&self) -> bool {
+        let mut listeners = self.lock();
+        if listeners.as_ref().is_some_and(Vec::is_empty) {
+            *listeners = None;
+        }
+        listeners.is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Listener>>> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Takes dialers, and hands each to the listener for its protocol.
 struct Dispatcher {
-    endpoint: quinn::Endpoint,
-    local: SocketAddr,
-    config: Config,
+    port: Arc<Port>,
     pending: Pending,
-    listeners: Arc<Listeners>,
 }
 
 impl Dispatcher {
-    /// Until the socket cannot be read any more: quinn logs why.
+    /// Until the socket cannot be read any more, which quinn logs, or nobody needs it.
     async fn run(self) {
+        let port = &self.port;
         // As many as there are places at most.
         let mut unrecognised = FuturesUnordered::new();
         loop {
             tokio::select! {
-                incoming = self.endpoint.accept() => match incoming {
+                incoming = port.endpoint.accept() => match incoming {
                     Some(incoming) => match self.admit(incoming) {
                         Some(arrival) => unrecognised.push(arrival.recognised()),
                         // Many may be turned away: others of this thread have their turn between them.
@@ -183,23 +183,30 @@ impl Dispatcher {
                 },
                 Some(recognised) = unrecognised.next() => {
                     if let Some((alpn, arrival)) = recognised {
-                        self.listeners.hand_over(&alpn, arrival);
+                        port.hand_over(&alpn, arrival);
+                    }
+                }
+                () = port.removed.notified() => if !port.is_listened_on() {
+                    unrecognised.clear();
+                },
+                () = port.endpoint.wait_idle(), if !port.is_listened_on() => {
+                    if port.close_unused() {
+                        break;
                     }
                 }
             }
         }
-        // Each learns of it by the end of what arrives.
-        self.listeners.lock().clear();
     }
 
     fn admit(&self, incoming: quinn::Incoming) -> Option<Arrival> {
+        let port = &self.port;
         let remote = incoming.remote_address();
         let is_proved = incoming.remote_address_validated() || !incoming.may_retry();
         match self.pending.admit(remote.ip(), is_proved) {
             Admission::Granted(place) => {
                 let ip = incoming.local_ip().filter(|ip| !ip.is_unspecified());
-                let local = SocketAddr::new(ip.unwrap_or(self.local.ip()), self.local.port());
-                let deadline = Instant::now() + self.config.handshake_timeout;
+                let local = SocketAddr::new(ip.unwrap_or(port.local.ip()), port.local.port());
+                let deadline = Instant::now() + port.config.handshake_timeout;
                 match incoming.accept() {
                     Ok(connecting) => Some(Arrival::new(connecting, local, deadline, place)),
                     Err(error) => {
@@ -218,6 +225,17 @@ impl Dispatcher {
                 incoming.refuse();
                 None
             }
+        }
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        // Each listener learns of it by the end of what arrives.
+        *self.port.lock() = None;
+        // Nobody else would ever answer them.
+        while let Some(Some(waiting)) = self.port.endpoint.accept().now_or_never() {
+            waiting.refuse();
         }
     }
 }

@@ -32,7 +32,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Sockets {
-    listening: Vec<Weak<Port>>,
+    /// Those that are listened on, and those that were and are still needed.
+    ports: Vec<Weak<Port>>,
     /// What is dialed from where no listener's socket will do: one for IPv4, one for IPv6.
     dialing: [Option<quinn::Endpoint>; 2],
 }
@@ -56,7 +57,8 @@ impl Ports {
     }
 
     /// Listens at `local` for `protocol`: on the socket that is there where another protocol is listened for
-    /// at the very same address; on a new one else, and with port 0.
+    /// at the very same address, or was until now and has connections that still need it; on a new one else, and
+    /// with port 0.
     ///
     /// # Errors
     ///
@@ -65,7 +67,7 @@ impl Ports {
     pub fn listen(&self, local: SocketAddr, protocol: Protocol) -> io::Result<Listening> {
         let alpn = protocol.alpn;
         let mut sockets = self.lock();
-        let there = sockets.listening().find(|port| port.local == local);
+        let there = sockets.ports().find(|port| port.local == local);
         let (port, arrivals) = match there {
             Some(port) => {
                 let arrivals = port.add(protocol)?;
@@ -75,13 +77,13 @@ impl Ports {
                 let endpoint = self.endpoint(local)?;
                 let (port, arrivals) =
                     Port::open(endpoint, &self.inner.config, &self.inner.pending, protocol)?;
-                sockets.listening.retain(|port| port.strong_count() > 0);
-                sockets.listening.push(Arc::downgrade(&port));
-                // What is dialed from now on is dialed from here.
-                sockets.dialing[usize::from(local.is_ipv6())] = None;
+                sockets.ports.retain(|port| port.strong_count() > 0);
+                sockets.ports.push(Arc::downgrade(&port));
                 (port, arrivals)
             }
         };
+        // What is dialed from now on is dialed from here.
+        sockets.dialing[usize::from(local.is_ipv6())] = None;
         Listening::new(port, alpn, arrivals)
     }
 
@@ -99,7 +101,9 @@ impl Ports {
             return self.endpoint(any);
         }
         let mut sockets = self.lock();
-        if let Some(port) = sockets.listening().find(|port| reaches(port.local.ip(), remote.ip())) {
+        let reaches =
+            |port: &Arc<Port>| port.is_listened_on() && reaches(port.local.ip(), remote.ip());
+        if let Some(port) = sockets.ports().find(reaches) {
             return Ok(port.endpoint.clone());
         }
         let dialing = &mut sockets.dialing[usize::from(remote.is_ipv6())];
@@ -121,8 +125,8 @@ impl Ports {
 }
 
 impl Sockets {
-    fn listening(&self) -> impl Iterator<Item = Arc<Port>> {
-        self.listening.iter().filter_map(Weak::upgrade).filter(|port| port.is_alive())
+    fn ports(&self) -> impl Iterator<Item = Arc<Port>> {
+        self.ports.iter().filter_map(Weak::upgrade).filter(|port| port.is_alive())
     }
 }
 

@@ -252,16 +252,64 @@ async fn a_port_is_free_once_nobody_needs_it() {
     let (id, address) = first.try_listen(IP4).await.unwrap();
     first.remove(id);
     let mut second = Node::new(Make::Ours, 1);
-    let again = in_time(async {
-        // The socket is gone once its task has noticed.
+    assert_eq!(listen_once_it_is_free(&mut second, &address).await, address);
+}
+
+#[tokio::test]
+async fn a_port_is_listened_on_again_while_a_connection_lasts() {
+    let mut listener = Node::new(Make::Ours, 1);
+    let (mut id, address) = listener.try_listen(IP4).await.unwrap();
+    let dialer = Node::new(Make::Ours, 2);
+    let (dialed, accepted) = tokio::join!(dialer.dial(&address), async { listener.accept().await });
+    let (dialed, mut accepted) = (Driven::new(dialed.unwrap().1), Driven::new(accepted.1));
+    for seed in 3..6 {
+        listener.remove(id);
+        assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Expired(_))));
+        assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Closed(Ok(())))));
+        let again = listener.try_listen(&address.to_string()).await.unwrap();
+        assert_eq!(again.1, address);
+        id = again.0;
+        let late = Node::new(Make::Ours, seed);
+        let (late, _) = tokio::join!(late.dial(&address), async { listener.accept().await });
+        late.unwrap();
+        let mut stream = dialed.open().await;
+        stream.write_all(b"still here").await.unwrap();
+        stream.close().await.unwrap();
+        assert_eq!(read_all(&mut accepted.next().await).await.unwrap(), b"still here");
+    }
+    // What is dialed is dialed from there.
+    let mut other = Node::new(Make::Ours, 6);
+    let elsewhere = other.listen(IP4).await;
+    let (dialed, arrived) =
+        tokio::join!(listener.dial(&elsewhere), async { in_time(other.accepted.recv()).await });
+    dialed.unwrap();
+    assert_eq!(udp_port(&arrived.unwrap().send_back), udp_port(&address));
+}
+
+#[tokio::test]
+async fn a_port_is_free_once_its_last_connection_has_ended() {
+    let mut first = Node::new(Make::Ours, 1);
+    let (id, address) = first.try_listen(IP4).await.unwrap();
+    let dialer = Node::new(Make::Ours, 2);
+    let (dialed, accepted) = tokio::join!(dialer.dial(&address), async { first.accept().await });
+    first.remove(id);
+    let mut second = Node::new(Make::Ours, 1);
+    assert!(second.try_listen(&address.to_string()).await.is_err());
+    drop((dialed, accepted));
+    assert_eq!(listen_once_it_is_free(&mut second, &address).await, address);
+}
+
+/// The socket is gone once its task has noticed.
+async fn listen_once_it_is_free(node: &mut Node, address: &Multiaddr) -> Multiaddr {
+    in_time(async {
         loop {
-            match second.try_listen(&address.to_string()).await {
+            match node.try_listen(&address.to_string()).await {
                 Ok((_, again)) => return again,
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
-    });
-    assert_eq!(again.await, address);
+    })
+    .await
 }
 
 #[tokio::test]

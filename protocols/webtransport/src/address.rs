@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use libp2p_core::Multiaddr;
 use libp2p_core::multiaddr::Protocol;
 use libp2p_core::multihash::Multihash;
+use libp2p_core::transport::PortUse;
 
 use crate::certificate::CertHash;
 
@@ -41,13 +42,41 @@ pub(crate) fn parse(address: &Multiaddr) -> Option<Parsed> {
 
 /// The address of `socket`, with those hashes.
 pub(crate) fn print(socket: SocketAddr, certhashes: &[CertHash]) -> Multiaddr {
+    assemble(socket, certhashes.iter().copied().map(CertHash::to_multihash))
+}
+
+fn assemble(socket: SocketAddr, certhashes: impl IntoIterator<Item = Multihash<64>>) -> Multiaddr {
     let address = Multiaddr::from(socket.ip())
         .with(Protocol::Udp(socket.port()))
         .with(Protocol::QuicV1)
         .with(Protocol::WebTransport);
-    certhashes
-        .iter()
-        .fold(address, |address, hash| address.with(Protocol::Certhash(hash.to_multihash())))
+    certhashes.into_iter().fold(address, |address, hash| address.with(Protocol::Certhash(hash)))
+}
+
+/// Where a listener can be dialed from outside, by what a peer has `observed`: the IP that it saw, and the hashes of
+/// `listen`, an address that the listener has now. An observed address has none of them, or those of another time.
+///
+/// `port_use` is how that peer was dialed. With [`PortUse::Reuse`] it saw what a NAT makes of the listener's port, which
+/// is then the port to dial; so it did where it dialed us. With [`PortUse::New`] it saw a port of that connection alone, and
+/// the listener's own is taken instead.
+///
+/// `None` where one of the two is no address of this transport, they are not of the same IP version, or `listen` has no
+/// hashes.
+pub fn external_address(
+    listen: &Multiaddr,
+    observed: &Multiaddr,
+    port_use: PortUse,
+) -> Option<Multiaddr> {
+    let Parsed { socket: ours, certhashes } = parse(listen)?;
+    let Parsed { socket: seen, .. } = parse(observed)?;
+    if certhashes.is_empty() || ours.is_ipv4() != seen.is_ipv4() {
+        return None;
+    }
+    let port = match port_use {
+        PortUse::Reuse => seen.port(),
+        PortUse::New => ours.port(),
+    };
+    Some(assemble(SocketAddr::new(seen.ip(), port), certhashes))
 }
 
 #[cfg(test)]
@@ -86,6 +115,45 @@ mod tests {
             &format!("{ip4}/p2p/{PEER}/certhash/{HASH}"),
         ] {
             assert_eq!(parsed(address), None, "{address}");
+        }
+    }
+
+    fn external(listen: &str, observed: &str, port_use: PortUse) -> Option<String> {
+        let (listen, observed) = (listen.parse().unwrap(), observed.parse().unwrap());
+        external_address(&listen, &observed, port_use).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn what_a_peer_sees_becomes_what_it_can_dial() {
+        for (ours, theirs) in
+            [("ip4/10.0.0.1", "ip4/192.0.2.1"), ("ip6/fd00::1", "ip6/2001:db8::1")]
+        {
+            let hashes = format!("certhash/{HASH}/certhash/{HASH}");
+            let listen = format!("/{ours}/udp/4001/quic-v1/webtransport/{hashes}");
+            let observed = format!("/{theirs}/udp/5/quic-v1/webtransport");
+            for (port_use, port) in [(PortUse::Reuse, 5), (PortUse::New, 4001)] {
+                let expected = format!("/{theirs}/udp/{port}/quic-v1/webtransport/{hashes}");
+                assert_eq!(external(&listen, &observed, port_use), Some(expected.clone()));
+                // Hashes of before, and who is there, are not taken over.
+                let old = format!("{observed}/certhash/{HASH}/p2p/{PEER}");
+                assert_eq!(external(&listen, &old, port_use), Some(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_peer_sees_of_others_is_not_ours() {
+        let ours = format!("/ip4/10.0.0.1/udp/4001/quic-v1/webtransport/certhash/{HASH}");
+        let seen = "/ip4/192.0.2.1/udp/5/quic-v1/webtransport";
+        assert!(external(&ours, seen, PortUse::Reuse).is_some());
+        for (listen, observed) in [
+            (&ours[..], "/ip4/192.0.2.1/udp/5/quic-v1"),
+            (&ours, "/ip4/192.0.2.1/tcp/5"),
+            (&ours, "/ip6/2001:db8::1/udp/5/quic-v1/webtransport"),
+            ("/ip4/10.0.0.1/udp/4001/quic-v1", seen),
+            ("/ip4/10.0.0.1/udp/4001/quic-v1/webtransport", seen),
+        ] {
+            assert_eq!(external(listen, observed, PortUse::Reuse), None, "{listen} {observed}");
         }
     }
 

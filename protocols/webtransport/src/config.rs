@@ -20,6 +20,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 ///
 /// Each field says what it is without being set, and what it may be; [`Transport::new`](crate::Transport::new)
 /// refuses anything else. Times are at least 1 ms and at most a day where nothing else is said.
+///
+/// Fixed are: a peer's unidirectional streams (8 at once), what is buffered of datagrams, which nobody reads (16 KiB), what a
+/// dialer may send before its peer id is known (64 KiB), streams that came before the request for their session (8), and
+/// requests that are answered at once (8 before the session, 14 beside it). A socket asks for a receive buffer of 7 MiB, of
+/// which the system gives what it allows.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -56,8 +61,9 @@ pub struct Config {
     pub stream_prefix_timeout: Option<Duration>,
     /// Streams of a connection that may be in that state at once. Where a further one does not come with its
     /// prefix at once, the oldest of them is reset. A packet that overtakes others opens every stream before its
-    /// own, so less than `max_concurrent_streams` may reset streams whose data is on its way. 256, of 1 or more.
-    pub max_streams_awaiting_prefix: usize,
+    /// own, so less than may be open may reset streams whose data is on its way. `None`, for as many as may be open
+    /// ([`Self::max_concurrent_streams`], or what shared ports have for it); of 1 or more.
+    pub max_streams_awaiting_prefix: Option<usize>,
     /// For a dialer to send a request whole, and to take the answer. (The request for the session has the
     /// handshake's time-out as well.) 10 s.
     pub request_timeout: Duration,
@@ -110,7 +116,7 @@ impl Config {
             max_connection_data: 15_000_000,
             max_send_data: 10_000_000,
             stream_prefix_timeout: None,
-            max_streams_awaiting_prefix: 256,
+            max_streams_awaiting_prefix: None,
             request_timeout: Duration::from_secs(10),
             max_pending_sessions: 512,
             max_pending_sessions_per_address: 64,
@@ -163,8 +169,9 @@ impl Config {
             OptionOutOfRange::check("stream_prefix_timeout", timeout, time.clone())?;
         }
         let some = 1..=usize::MAX;
-        let awaiting_prefix = self.max_streams_awaiting_prefix;
-        OptionOutOfRange::check("max_streams_awaiting_prefix", awaiting_prefix, some.clone())?;
+        if let Some(awaiting) = self.max_streams_awaiting_prefix {
+            OptionOutOfRange::check("max_streams_awaiting_prefix", awaiting, some.clone())?;
+        }
         OptionOutOfRange::check("request_timeout", self.request_timeout, time.clone())?;
         OptionOutOfRange::check("max_pending_sessions", self.max_pending_sessions, some.clone())?;
         let per_address = self.max_pending_sessions_per_address;
@@ -179,9 +186,10 @@ impl Config {
 
     /// What a session has to keep within, on ports with this configuration.
     pub(crate) fn limits(&self, quic: &QuicConfig) -> Limits {
+        let open = quic.max_concurrent_streams;
         Limits {
             prefix_timeout: self.stream_prefix_timeout,
-            awaiting_prefix: self.max_streams_awaiting_prefix,
+            awaiting_prefix: self.max_streams_awaiting_prefix.unwrap_or(open as usize),
             request_timeout: self.request_timeout,
             close_timeout: self.close_timeout,
             header_bytes: self.max_header_bytes,
@@ -264,7 +272,7 @@ mod tests {
             ("max_connection_data", |config| config.max_connection_data = 0),
             ("max_send_data", |config| config.max_send_data = 0),
             ("stream_prefix_timeout", |config| config.stream_prefix_timeout = Some(ZERO)),
-            ("max_streams_awaiting_prefix", |config| config.max_streams_awaiting_prefix = 0),
+            ("max_streams_awaiting_prefix", |config| config.max_streams_awaiting_prefix = Some(0)),
             ("request_timeout", |config| config.request_timeout = ZERO),
             ("max_pending_sessions", |config| config.max_pending_sessions = 0),
             ("max_pending_sessions_per_address", |config| {

@@ -38,6 +38,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// The session was ended on this side: by whoever had it, or for what was told as an error before.
+    #[error("the session was closed on this side")]
+    LocallyClosed,
+
     /// The peer reset the stream that the session was asked for on: an end, and no clean one.
     #[error("the peer reset the session (code {code:#x})")]
     SessionReset {
@@ -154,6 +158,7 @@ impl From<quinn::ConnectionError> for Error {
                 let reason = String::from_utf8_lossy(&close.reason).into_owned();
                 Self::Closed { code: None, reason }
             }
+            quinn::ConnectionError::LocallyClosed => Self::LocallyClosed,
             error => Self::Connection(ConnectionError(error)),
         }
     }
@@ -216,6 +221,12 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn our_own_end_is_not_told_as_the_peers() {
+        let error = Error::from(Quic::LocallyClosed);
+        assert!(matches!(error, Error::LocallyClosed), "{error}");
     }
 
     #[test]

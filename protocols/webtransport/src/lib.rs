@@ -25,6 +25,7 @@ mod transport;
 #[doc(hidden)]
 pub mod wire;
 
+pub use address::external_address;
 pub use certificate::CertificateError;
 pub use cipher::CipherSuite;
 pub use clock::{Clock, SystemClock};

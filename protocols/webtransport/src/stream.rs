@@ -74,6 +74,11 @@ impl Stream {
         (self.is_closed, self.is_read) = (true, true);
     }
 
+    /// Its place in the order in which its side opened streams.
+    pub(crate) fn index(&self) -> u64 {
+        self.recv.id().index()
+    }
+
     /// The reading half, for what is read of a stream before, or instead of, what the application reads.
     pub(crate) fn recv(&mut self) -> &mut RecvStream {
         &mut self.recv

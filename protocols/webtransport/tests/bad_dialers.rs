@@ -22,6 +22,7 @@ const GENERAL_PROTOCOL_ERROR: u64 = 0x101;
 const FRAME_ERROR: u64 = 0x106;
 const EXCESSIVE_LOAD: u64 = 0x107;
 const REQUEST_CANCELLED: u64 = 0x10c;
+const REQUEST_INCOMPLETE: u64 = 0x10d;
 const MESSAGE_ERROR: u64 = 0x10e;
 const PATH: &str = headers::PATH_AND_QUERY;
 
@@ -106,6 +107,58 @@ async fn wrong_path_wrong_type_and_plain_get_are_answered_and_the_connection_kep
     assert_eq!(read_all(&mut connection.next().await).await.unwrap(), b"");
 }
 
+/// The code that the other side resets a stream with.
+async fn reset_with(recv: &mut quinn::RecvStream) -> u64 {
+    match in_time(recv.read_chunk(1, true)).await {
+        Err(quinn::ReadError::Reset(code)) => code.into_inner(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_an_error_of_its_stream_alone() {
+    let (mut listener, address) = listener().await;
+    let dialer = RawDialer::dial(&address).await;
+    let malformed: [&[(&str, &str)]; 3] = [
+        &[(":path", "/")],
+        &[(":method", "GET"), (":method", "GET"), (":path", "/")],
+        &[(":method", "CONNECT"), (":path", PATH), (":path", PATH), (":protocol", "webtransport")],
+    ];
+    for fields in malformed {
+        let (_send, mut recv) = dialer.request(fields).await;
+        assert_eq!(reset_with(&mut recv).await, MESSAGE_ERROR, "{fields:?}");
+    }
+    let connect = dialer.session().await;
+    let stream = dialer.stream(connect.0.id()).await;
+    dialer.noise(stream).await.unwrap();
+    let mut connection = Driven::new(listener.accept().await.1);
+    for fields in malformed {
+        let (_send, mut recv) = dialer.request(fields).await;
+        assert_eq!(reset_with(&mut recv).await, MESSAGE_ERROR, "{fields:?}");
+    }
+    let (mut send, _recv) = dialer.stream(connect.0.id()).await;
+    send.finish().unwrap();
+    assert_eq!(read_all(&mut connection.next().await).await.unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_finished_is_given_up() {
+    let (_listener, address) =
+        listener_with(|config| config.request_timeout = Duration::from_millis(300)).await;
+    let dialer = RawDialer::dial(&address).await;
+    // It goes on no more, or ends.
+    for (ends, code) in [(false, REQUEST_CANCELLED), (true, REQUEST_INCOMPLETE)] {
+        let (mut send, mut recv) = dialer.quic.open_bi().await.unwrap();
+        // A frame of an unknown type, which may come before HEADERS.
+        send.write_all(&[0x21, 0]).await.unwrap();
+        if ends {
+            send.finish().unwrap();
+        }
+        assert_eq!(reset_with(&mut recv).await, code);
+    }
+    assert!(dialer.quic.close_reason().is_none());
+}
+
 #[tokio::test]
 async fn a_session_that_never_starts_noise_ends() {
     let (mut listener, address) =
@@ -149,6 +202,36 @@ async fn a_second_stream_before_noise_is_done_waits_for_it() {
     dialer.noise(first).await.unwrap();
     let (_, connection) = listener.accept().await;
     assert_eq!(read_all(&mut Driven::new(connection).next().await).await.unwrap(), b"too early");
+}
+
+/// Streams overtake the request for their session, and each other.
+#[tokio::test]
+async fn streams_before_the_session_wait_for_it_in_the_order_that_they_were_opened_in() {
+    let (mut listener, address) = listener().await;
+    let dialer = RawDialer::dial(&address).await;
+    let (mut connect, mut answer) = dialer.quic.open_bi().await.unwrap();
+    let mut noise = dialer.quic.open_bi().await.unwrap();
+    let mut later = Vec::new();
+    for said in [b"one", b"two"] {
+        let (mut send, recv) = dialer.stream(connect.id()).await;
+        send.write_all(said).await.unwrap();
+        send.finish().unwrap();
+        // It is there.
+        assert_eq!(in_time(send.stopped()).await.unwrap(), None);
+        later.push(recv);
+        if said == b"one" {
+            noise.0.write_all(&bidi_prefix(connect.id().into())).await.unwrap();
+        }
+    }
+    let mut request = Vec::new();
+    headers::write_request("127.0.0.1", &mut request).unwrap();
+    connect.write_all(&request).await.unwrap();
+    assert_eq!(status(&mut answer).await, 200);
+    assert_eq!(dialer.noise(noise).await.unwrap(), listener.peer);
+    let mut connection = Driven::new(listener.accept().await.1);
+    for said in [b"one", b"two"] {
+        assert_eq!(read_all(&mut connection.next().await).await.unwrap(), said);
+    }
 }
 
 #[tokio::test]
@@ -365,7 +448,7 @@ async fn is_reset(recv: &mut quinn::RecvStream) {
 #[tokio::test]
 async fn streams_without_a_prefix_are_bounded_in_number() {
     let (dialer, connect, _listener, mut connection) =
-        session_with(|config| config.max_streams_awaiting_prefix = 4).await;
+        session_with(|config| config.max_streams_awaiting_prefix = Some(4)).await;
     let prefix = bidi_prefix(connect.0.id().into());
     let mut silent = Vec::new();
     for _ in 0..12 {
@@ -431,7 +514,7 @@ async fn who_takes_no_answer_is_not_waited_for() {
     let dialer = RawDialer::dial_with_room(control.len(), &address).await;
     let get = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")];
     let (_send, mut recv) = dialer.request(&get).await;
-    is_reset(&mut recv).await;
+    assert_eq!(reset_with(&mut recv).await, REQUEST_CANCELLED);
 }
 
 #[tokio::test]

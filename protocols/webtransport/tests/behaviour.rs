@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +12,9 @@ use futures::future::join_all;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p_core::Multiaddr;
 use libp2p_core::multiaddr::Protocol;
+use libp2p_core::muxing::StreamMuxerExt;
 use libp2p_core::transport::PortUse;
-use libp2p_webtransport_native::{Clock, Config, Error, StreamReset};
+use libp2p_webtransport_native::{CipherSuite, Clock, Config, Error, StreamReset};
 use support::{
     Driven, Happened, IP4, IP6, Node, connected, echo, echo_all, exchange, identity, in_time,
     noise, read_all,
@@ -209,6 +211,35 @@ async fn a_datagram_in_a_hundred_is_lost() {
     in_time(join_all(streams)).await;
 }
 
+fn node_with_suites(seed: u8, suites: &[CipherSuite]) -> Node {
+    let mut config = Config::new(&identity(seed));
+    config.cipher_suites = suites.to_vec();
+    Node::with(config, seed)
+}
+
+/// QUIC's first packets are AES-128's even where nothing else is.
+#[tokio::test]
+async fn any_one_cipher_suite_is_enough() {
+    for suite in [CipherSuite::ChaCha20Poly1305, CipherSuite::Aes256Gcm, CipherSuite::Aes128Gcm] {
+        let mut listener = node_with_suites(1, &[suite]).echo();
+        let address = listener.listen(IP4).await;
+        let (_, connection) = node_with_suites(2, &[suite]).dial(&address).await.unwrap();
+        exchange(Driven::new(connection).open().await, 1, 100_000).await;
+        // What offers all finds the one that is there.
+        Node::new(3).dial(&address).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_common_cipher_suite_is_an_error_of_tls_at_once() {
+    let mut listener = node_with_suites(1, &[CipherSuite::ChaCha20Poly1305]);
+    let address = listener.listen(IP4).await;
+    let error = node_with_suites(2, &[CipherSuite::Aes128Gcm]).dial(&address).await.unwrap_err();
+    // Not that it timed out.
+    assert!(matches!(error, Error::Connection(_)), "{error}");
+    assert!(error.to_string().contains("handshake"), "{error}");
+}
+
 #[tokio::test]
 async fn what_nobody_reads_is_bounded() {
     let mut config = Config::new(&identity(2));
@@ -282,6 +313,20 @@ async fn a_close_code_arrives_every_time() {
 }
 
 #[tokio::test]
+async fn who_closes_is_not_told_that_the_peer_did() {
+    let mut listener = Node::new(1);
+    let address = listener.listen(IP4).await;
+    let dialer = Node::new(2);
+    let (dialed, accepted) = tokio::join!(dialer.dial(&address), async { listener.accept().await });
+    let (mut dialed, mut accepted) = (dialed.unwrap().1, Driven::new(accepted.1));
+    dialed.close_with(7, "enough");
+    let error = in_time(poll_fn(|cx| dialed.poll_unpin(cx))).await.unwrap_err();
+    assert!(matches!(error, Error::LocallyClosed), "{error}");
+    let error = accepted.ended().await;
+    assert!(matches!(error, Error::Closed { code: Some(7), .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_connection_that_is_dropped_is_closed() {
     let mut listener = Node::new(1);
     let address = listener.listen(IP4).await;
@@ -300,9 +345,17 @@ async fn a_restart_changes_no_address() {
     drop(first);
     let port = udp_port(&address).unwrap();
     let mut second = Node::new(1);
-    // The socket is free once the tasks of the first are gone.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let again = second.listen(&IP4.replace("udp/0", &format!("udp/{port}"))).await;
+    let same_port = IP4.replace("udp/0", &format!("udp/{port}"));
+    let again = in_time(async {
+        // The socket is free once the tasks of the first are gone.
+        loop {
+            match second.try_listen(&same_port).await {
+                Ok((_, again)) => return again,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await;
     assert_eq!(again, address);
     Node::new(2).dial(&address).await.unwrap();
 }
@@ -355,7 +408,7 @@ async fn certificates_rotate_and_nobody_notices() {
 #[tokio::test]
 async fn a_listener_that_is_removed_keeps_its_connections() {
     let mut listener = Node::new(1);
-    let (id, address) = listener.listen_as(IP4).await;
+    let (id, address) = listener.try_listen(IP4).await.unwrap();
     let mut impatient = Config::new(&identity(2));
     impatient.handshake_timeout = Duration::from_secs(1);
     let dialer = Node::with(impatient, 2);

@@ -19,6 +19,7 @@ use libp2p_core::{Endpoint, Multiaddr, Transport as _};
 use libp2p_identity::PeerId;
 use libp2p_quic_shared as quic;
 use libp2p_webtransport_native as webtransport;
+use libp2p_webtransport_native::wire::stream::bidi_prefix;
 use quinn::{ConnectionError, TransportErrorCode};
 use support::raw::{RawDialer, client_config_for, socket, status};
 use support::{identity, in_time, noise};
@@ -38,7 +39,17 @@ fn ports(seed: u8, change: impl FnOnce(&mut quic::Config)) -> quic::Ports {
 
 /// Both transports on `ports`.
 fn both(ports: &quic::Ports, seed: u8) -> Stack {
-    let config = webtransport::Config::new(&identity(seed));
+    both_with(ports, seed, |_| ())
+}
+
+/// The same with other options of WebTransport.
+fn both_with(
+    ports: &quic::Ports,
+    seed: u8,
+    change: impl FnOnce(&mut webtransport::Config),
+) -> Stack {
+    let mut config = webtransport::Config::new(&identity(seed));
+    change(&mut config);
     let webtransport = webtransport::Transport::on(config, ports).unwrap();
     let quic = quic::Transport::new(&identity(seed), ports).unwrap();
     quic.or_transport(webtransport)
@@ -188,6 +199,25 @@ async fn one_port_two_addresses() {
     }
 }
 
+/// Either protocol may be the one that the socket's first packets are read by.
+#[tokio::test]
+async fn one_may_leave_out_the_cipher_suite_of_the_first_packets() {
+    let suites = |config: &mut webtransport::Config| {
+        config.cipher_suites = vec![webtransport::CipherSuite::ChaCha20Poly1305];
+    };
+    for first in ["/quic-v1", "/quic-v1/webtransport"] {
+        let mut listener = Listener::new(both_with(&ports(1, |_| ()), 1, suites));
+        let (_, address) = listener.listen(&format!("/ip4/127.0.0.1/udp/0{first}")).await;
+        let at = format!("/ip4/127.0.0.1/udp/{}", port(&address));
+        let second = if first == "/quic-v1" { "/quic-v1/webtransport" } else { "/quic-v1" };
+        let (_, other) = listener.listen(&format!("{at}{second}")).await;
+        for address in [address, other] {
+            let mut dialer = both_with(&ports(2, |_| ()), 2, suites);
+            exchange(&mut dialer, &address, 10_000).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn either_may_be_first() {
     let mut listener = Listener::new(both(&ports(1, |_| ()), 1));
@@ -303,6 +333,30 @@ async fn pending_handshakes_are_bounded_for_both_together() {
             assert_eq!(close.error_code, TransportErrorCode::CONNECTION_REFUSED);
         }
         error => panic!("{error}"),
+    }
+}
+
+/// As many as the ports allow, not as many as a transport has alone.
+#[tokio::test]
+async fn streams_may_be_silent_in_any_number_that_may_be_open() {
+    let ports = ports(1, |config| config.max_concurrent_streams = 1024);
+    let mut listener = Listener::new(both(&ports, 1));
+    let [_, (_, webtransport)] = listener.listen_on_both("/ip4/127.0.0.1").await;
+    let dialer = RawDialer::dial(&webtransport).await;
+    let connect = dialer.session().await;
+    dialer.noise(dialer.stream(connect.0.id()).await).await.unwrap();
+    let prefix = bidi_prefix(connect.0.id().into());
+    let mut streams = Vec::new();
+    for _ in 0..600 {
+        let (mut send, recv) = dialer.quic.open_bi().await.unwrap();
+        send.write_all(&prefix[..1]).await.unwrap();
+        streams.push((send, recv));
+    }
+    for (mut send, mut recv) in streams {
+        send.write_all(&prefix[1..]).await.unwrap();
+        send.write_all(b"at last").await.unwrap();
+        send.finish().unwrap();
+        assert_eq!(in_time(recv.read_to_end(100)).await.unwrap(), b"at last");
     }
 }
 

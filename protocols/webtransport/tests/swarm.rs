@@ -7,7 +7,9 @@ mod support;
 use futures::StreamExt;
 use libp2p::swarm::{DialError, SwarmEvent, dial_opts::DialOpts};
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify};
-use libp2p_webtransport_native::{Config, Transport};
+use libp2p_core::multiaddr::Protocol;
+use libp2p_core::transport::PortUse;
+use libp2p_webtransport_native::{Config, Transport, external_address};
 use support::{IP4, identity, in_time};
 
 fn swarm(seed: u8) -> Swarm<identify::Behaviour> {
@@ -80,5 +82,39 @@ async fn a_peer_id_that_is_another() {
                 _ => {}
             }
         }
+    }
+}
+
+/// identify tells what cannot be dialed, whichever port the dial was from.
+#[tokio::test]
+async fn what_identify_was_told_becomes_an_address_to_dial() {
+    let (peer, elsewhere) = listener().await;
+    for port_use in [PortUse::Reuse, PortUse::New] {
+        let mut swarm = swarm(2);
+        swarm.listen_on(IP4.parse().unwrap()).unwrap();
+        let event = in_time(swarm.select_next_some()).await;
+        let SwarmEvent::NewListenAddr { address: ours, .. } = event else { panic!("{event:?}") };
+        let dial = DialOpts::peer_id(peer).addresses(vec![elsewhere.clone()]);
+        swarm
+            .dial(match port_use {
+                PortUse::Reuse => dial.build(),
+                PortUse::New => dial.allocate_new_port().build(),
+            })
+            .unwrap();
+        let candidate = loop {
+            match in_time(swarm.select_next_some()).await {
+                SwarmEvent::NewExternalAddrCandidate { address } => break address,
+                SwarmEvent::OutgoingConnectionError { error, .. } => panic!("{error}"),
+                _ => {}
+            }
+        };
+        let parts: Vec<_> = candidate.iter().collect();
+        let [Protocol::Ip4(_), Protocol::Udp(_), Protocol::QuicV1, Protocol::WebTransport] =
+            parts[..]
+        else {
+            panic!("{candidate}")
+        };
+        // There is no NAT here: others see the node where it listens.
+        assert_eq!(external_address(&ours, &candidate, port_use), Some(ours));
     }
 }

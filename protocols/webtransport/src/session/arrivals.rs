@@ -3,7 +3,7 @@
 //! Each stream's beginning is read on its own, so one that stays silent holds up no other: go-libp2p
 //! opens a stream, and writes to it only after it has heard on a later one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
 use futures::StreamExt;
@@ -41,12 +41,24 @@ pub(crate) struct Request {
 }
 
 /// Where streams arrive.
-pub(crate) struct Arrivals(mpsc::Receiver<Arrival>);
+pub(crate) struct Arrivals {
+    /// Those that came before their time.
+    kept: VecDeque<Arrival>,
+    further: mpsc::Receiver<Arrival>,
+}
 
 impl Arrivals {
+    /// Has these come again, before any other.
+    pub(crate) fn keep(&mut self, early: Vec<Arrival>) {
+        self.kept.extend(early);
+    }
+
     /// The next one; pending for good once the connection has ended, which its driver tells.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arrival> {
-        match self.0.poll_recv(cx) {
+        if let Some(kept) = self.kept.pop_front() {
+            return Poll::Ready(kept);
+        }
+        match self.further.poll_recv(cx) {
             Poll::Ready(Some(arrival)) => Poll::Ready(arrival),
             _ => Poll::Pending,
         }
@@ -59,8 +71,8 @@ impl Arrivals {
 }
 
 pub(super) fn channel() -> (mpsc::Sender<Arrival>, Arrivals) {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    (sender, Arrivals(receiver))
+    let (sender, further) = mpsc::channel(WAITING);
+    (sender, Arrivals { kept: VecDeque::new(), further })
 }
 
 /// Takes bidirectional streams until the connection ends.

@@ -31,7 +31,8 @@ pub(super) async fn watch(
         let read = tokio::select! {
             read = stream.read() => read?,
             Ok(close) = &mut close => {
-                return Err(say_farewell(stream, close, limits.close_timeout).await);
+                say_farewell(stream, close, limits.close_timeout).await;
+                return Err(Error::LocallyClosed);
             }
         };
         match read {
@@ -63,7 +64,7 @@ pub(super) async fn watch(
 
 /// Tells the peer that the session ends, and waits for a while until it has read that: it then ends its side
 /// of the stream, or the connection. What it comes to is the same whether that happens or not.
-async fn say_farewell(mut stream: RequestStream, close: Close, patience: Duration) -> Error {
+async fn say_farewell(mut stream: RequestStream, close: Close, patience: Duration) {
     let Close { code, reason } = close;
     let mut farewell = Vec::new();
     capsule::write_close(code, &reason, &mut farewell);
@@ -78,5 +79,4 @@ async fn say_farewell(mut stream: RequestStream, close: Close, patience: Duratio
     if !matches!(timeout(patience, said).await, Ok(Ok(()))) {
         tracing::debug!("the peer did not answer the end of the session");
     }
-    Error::Closed { code: Some(code), reason }
 }

@@ -100,17 +100,55 @@ impl RequestStream {
         self.stream.write_all(bytes).await
     }
 
-    /// Answers with `status` and nothing else, and lets go of the stream.
-    async fn refuse(mut self, status: u16) -> Result<(), HeadersError> {
+    /// Reads the request and answers it.
+    async fn serve(&mut self, takes_session: bool, limits: Limits) -> Result<Answer, Error> {
+        let Some(block) = self.read_headers().await? else {
+            return Ok(Answer::Reset(Http3Code::REQUEST_INCOMPLETE));
+        };
+        let verdict = match Request::decode(&block, limits.header_bytes as u64) {
+            Ok(request) => request.verdict(),
+            // An error of its stream alone (RFC 9114, 4.1.2), unlike what other streams depend on.
+            Err(error @ HeadersError::Malformed(_)) => {
+                tracing::debug!("a malformed HTTP/3 request: {error}");
+                return Ok(Answer::Reset(error.code()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match verdict {
+            Verdict::Session if takes_session => self.respond(200).await,
+            Verdict::Session => Ok(Answer::Reset(Http3Code::REQUEST_REJECTED)),
+            Verdict::Refused(status) => {
+                tracing::debug!("an HTTP/3 request was answered with {status}");
+                self.respond(status).await
+            }
+        }
+    }
+
+    /// Answers with `status`: 200 begins a session, and nothing follows any other.
+    async fn respond(&mut self, status: u16) -> Result<Answer, Error> {
         let mut response = Vec::new();
         headers::write_response(status, &mut response)?;
-        // Errors mean that the peer has gone on to something else.
-        if self.write(&response).await.is_ok() {
-            let _ = self.stream.close().await;
+        // An error means that the peer has gone on to something else; so below.
+        if self.write(&response).await.is_err() {
+            return Ok(Answer::Reset(Http3Code::REQUEST_CANCELLED));
         }
+        if status == 200 {
+            return Ok(Answer::Session);
+        }
+        let _ = self.stream.close().await;
         self.stream.stop(Http3Code::NO_ERROR);
-        Ok(())
+        Ok(Answer::Final)
     }
+}
+
+/// What becomes of the stream of a request.
+enum Answer {
+    /// It is the session's from here on.
+    Session,
+    /// All was said.
+    Final,
+    /// It is of no use any more.
+    Reset(Http3Code),
 }
 
 /// Answers a request that arrived: the stream of the session where it asks for one as libp2p does and
@@ -121,31 +159,12 @@ pub(crate) async fn answer(
     takes_session: bool,
     limits: Limits,
 ) -> Result<Option<RequestStream>, Error> {
-    let answered = timeout(limits.request_timeout, answer_whole(arrived, takes_session, limits));
-    answered.await.unwrap_or(Ok(None))
-}
-
-async fn answer_whole(
-    arrived: Arrived,
-    takes_session: bool,
-    limits: Limits,
-) -> Result<Option<RequestStream>, Error> {
-    let mut stream = RequestStream::inbound(arrived, limits);
-    let Some(block) = stream.read_headers().await? else { return Ok(None) };
-    match Request::decode(&block, limits.header_bytes as u64)?.verdict() {
-        Verdict::Session if takes_session => {
-            let mut response = Vec::new();
-            headers::write_response(200, &mut response)?;
-            Ok(stream.write(&response).await.is_ok().then_some(stream))
-        }
-        Verdict::Session => {
-            stream.stream.refuse(Http3Code::REQUEST_REJECTED);
-            Ok(None)
-        }
-        Verdict::Refused(status) => {
-            tracing::debug!("an HTTP/3 request was answered with {status}");
-            stream.refuse(status).await?;
-            Ok(None)
-        }
+    let mut request = RequestStream::inbound(arrived, limits);
+    let served = timeout(limits.request_timeout, request.serve(takes_session, limits)).await;
+    match served.unwrap_or(Ok(Answer::Reset(Http3Code::REQUEST_CANCELLED)))? {
+        Answer::Session => return Ok(Some(request)),
+        Answer::Final => {}
+        Answer::Reset(code) => request.stream.refuse(code),
     }
+    Ok(None)
 }

@@ -1,6 +1,6 @@
 //! The listener's side of the handshake, from the peer's first stream on.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -22,18 +22,20 @@ pub(super) async fn handshake(
     limits: Limits,
 ) -> Result<Established, Error> {
     let (connect, early) = session(arrivals, limits).await?;
-    let stream = first_stream(arrivals, early, connect.id().into_inner()).await;
     // Further streams wait in `arrivals`, whose number is bounded, until Noise is done.
+    arrivals.keep(early);
+    let stream = first_stream(arrivals, connect.id().into_inner()).await;
     let (peer, noise) = noise.upgrade_inbound(stream, "/noise").await?;
     Ok(Established { peer, connect, noise })
 }
 
-/// The stream that a session is asked for on, and those that came before it. Other requests are answered.
+/// The stream that a session is asked for on, and those that came before it, in the order in which they were opened.
+/// Other requests are answered.
 async fn session(
     arrivals: &mut Arrivals,
     limits: Limits,
-) -> Result<(RequestStream, VecDeque<Arrival>), Error> {
-    let mut early = VecDeque::new();
+) -> Result<(RequestStream, Vec<Arrival>), Error> {
+    let mut early = BTreeMap::new();
     let mut answers = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -42,32 +44,23 @@ async fn session(
                     answers.push(answer(request, true, limits));
                 }
                 // A dialer may open it before it has our answer, and the request may arrive late.
-                Arrival::Session(..) if early.len() < EARLY => early.push_back(arrival),
+                Arrival::Session(id, stream) if early.len() < EARLY => {
+                    early.insert(stream.index(), Arrival::Session(id, stream));
+                }
                 arrival => arrival.refuse(),
             },
             Some(answered) = answers.next() => if let Some(stream) = answered? {
-                return Ok((stream, early));
+                return Ok((stream, early.into_values().collect()));
             },
         }
     }
 }
 
 /// The first stream of the session: Noise is on that one.
-async fn first_stream(
-    arrivals: &mut Arrivals,
-    mut early: VecDeque<Arrival>,
-    session: u64,
-) -> Stream {
+async fn first_stream(arrivals: &mut Arrivals, session: u64) -> Stream {
     loop {
-        let arrival = match early.pop_front() {
-            Some(arrival) => arrival,
-            None => arrivals.next().await,
-        };
-        match arrival {
-            Arrival::Session(id, stream) if id == session => {
-                early.into_iter().for_each(Arrival::refuse);
-                return stream;
-            }
+        match arrivals.next().await {
+            Arrival::Session(id, stream) if id == session => return stream,
             arrival => arrival.refuse(),
         }
     }

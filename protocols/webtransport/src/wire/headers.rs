@@ -184,6 +184,27 @@ mod tests {
         assert_eq!(request.verdict(), Verdict::Session);
     }
 
+    /// What `webtransport.Dialer` of webtransport-go 0.9.0 (quic-go 0.55.0) sends for go-libp2p's URL, read off the
+    /// stream: literals in Huffman's code, and references to the static table.
+    #[test]
+    fn what_go_asks_for_is_taken() {
+        let sent: Vec<u8> = [
+            "0140720000508a089d5c0b8170dc69a659cf51a0617f05a285bad47f153141a3ac55ade0b1a6c1d48a",
+            "cf627fc4faacb0547320bfd72f00b95d8749c87a3f89f058d360ea4567b13f2f0e4148b782c69b0752",
+            "2b3d895a74a6b65692c1ca900b810f5f10839bd9ab5f508bed6988b4c7531efdfad867",
+        ]
+        .concat()
+        .as_bytes()
+        .chunks(2)
+        .map(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap())
+        .collect();
+        let request = Request::decode(&block(&sent), 4096).unwrap();
+        assert_eq!(request.method, "CONNECT");
+        assert_eq!(request.protocol.as_deref(), Some("webtransport"));
+        assert_eq!(request.path.as_deref(), Some(PATH_AND_QUERY));
+        assert_eq!(request.verdict(), Verdict::Session);
+    }
+
     #[test]
     fn what_is_taken_and_what_is_not() {
         let wt = Some("webtransport");

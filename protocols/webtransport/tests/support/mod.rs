@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p_core::muxing::StreamMuxerExt;
-use libp2p_core::transport::{DialOpts, ListenerId, PortUse, TransportEvent};
+use libp2p_core::transport::{DialOpts, ListenerId, PortUse, TransportError, TransportEvent};
 use libp2p_core::{Endpoint, Multiaddr, Transport as _};
 use libp2p_identity::{Keypair, PeerId};
 use libp2p_webtransport_native::{Config, Connection, Error, Stream, Transport};
@@ -59,7 +59,7 @@ pub struct Node {
 type Dialed = Result<(PeerId, Connection), Error>;
 
 enum Order {
-    Listen(Multiaddr, oneshot::Sender<ListenerId>),
+    Listen(Multiaddr, oneshot::Sender<Result<ListenerId, Error>>),
     Remove(ListenerId),
     Dial(Multiaddr, PortUse, oneshot::Sender<Dialed>),
 }
@@ -87,15 +87,15 @@ impl Node {
 
     /// Listens, and gives the first address.
     pub async fn listen(&mut self, address: &str) -> Multiaddr {
-        self.listen_as(address).await.1
+        self.try_listen(address).await.unwrap().1
     }
 
-    pub async fn listen_as(&mut self, address: &str) -> (ListenerId, Multiaddr) {
+    pub async fn try_listen(&mut self, address: &str) -> Result<(ListenerId, Multiaddr), Error> {
         let (sender, id) = oneshot::channel();
         self.orders.send(Order::Listen(address.parse().unwrap(), sender)).ok().unwrap();
-        let id = in_time(id).await.unwrap();
+        let id = in_time(id).await.unwrap()?;
         match in_time(self.happened.recv()).await {
-            Some(Happened::New(address)) => (id, address),
+            Some(Happened::New(address)) => Ok((id, address)),
             other => panic!("{other:?}"),
         }
     }
@@ -148,15 +148,14 @@ async fn run(
                     None => return,
                     Some(Order::Listen(address, sender)) => {
                         let id = ListenerId::next();
-                        transport.listen_on(id, address).unwrap();
-                        let _ = sender.send(id);
+                        let listens = transport.listen_on(id, address).map(|()| id);
+                        let _ = sender.send(listens.map_err(cause));
                     }
                     Some(Order::Remove(id)) => assert!(transport.remove_listener(id)),
                     Some(Order::Dial(address, port_use, sender)) => {
                         match transport.dial(address, options(port_use)) {
                             Ok(dial) => { tokio::spawn(async { sender.send(dial.await) }); }
-                            Err(libp2p_core::transport::TransportError::Other(error)) => { let _ = sender.send(Err(error)); }
-                            Err(error) => panic!("{error:?}"),
+                            Err(error) => { let _ = sender.send(Err(cause(error))); }
                         }
                     }
                 }
@@ -185,6 +184,13 @@ async fn run(
                 Ok(())
             }
         };
+    }
+}
+
+fn cause(error: TransportError<Error>) -> Error {
+    match error {
+        TransportError::Other(error) => error,
+        error => panic!("{error:?}"),
     }
 }
 
@@ -270,7 +276,7 @@ async fn drive(
     // A swarm closes what has ended by itself, too.
     in_time(poll_fn(|cx| connection.poll_close_unpin(cx))).await.unwrap();
     match ended {
-        Ok((code, reason)) => Error::Closed { code: Some(code), reason },
+        Ok(_) => Error::LocallyClosed,
         Err(error) => error,
     }
 }
