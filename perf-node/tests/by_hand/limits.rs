@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use harness_sdk::{Class, Stack};
+use nix::sys::signal::Signal;
+use tokio::time::{sleep, timeout};
 
-use crate::support::{Ended, Listening, NONE, dial, each_libp2p_stack};
+use crate::support::{Ended, LIMIT, Listening, NONE, Process, dial, each_libp2p_stack};
 
 const MEGABYTES_20: u64 = 20_000_000;
 
@@ -48,7 +50,7 @@ async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served
         }
         listening.process.wait_for_stderr("uploads more than --max-bytes").await;
         // At most one refusal a second is told.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        sleep(Duration::from_millis(1100)).await;
         moves(&stack, &address, [0, 1], MEGABYTES_20).await.failed(Class::Transfer, NONE);
         listening.process.wait_for_stderr("asks for 20000000").await;
         moves(&stack, &address, [1, 1], 1 << 20).await.measured([1, 1, 0]);
@@ -100,6 +102,33 @@ async fn a_connection_that_lasts_too_long_is_closed() {
         moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
     })
     .await;
+}
+
+/// One that does not read either.
+#[tokio::test]
+async fn a_connection_whose_dialer_has_stopped_is_closed() {
+    each_libp2p_stack(async |stack| {
+        let mut listening = Listening::start(&stack, &["--max-duration", "4"]).await;
+        let before = descriptors(&listening.process);
+        let launch = dial(&stack, &listening.address).measuring([0, 1, 0], 1 << 40);
+        let mut stopped = launch.args(["--interval", "0.1"]).spawn();
+        stopped.wait_for_stderr("download 1/1").await;
+        stopped.signal(Signal::SIGSTOP);
+        listening.process.wait_for_stderr("--max-duration, 4 s, is over").await;
+        let gone = async {
+            while descriptors(&listening.process) > before {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(timeout(LIMIT / 2, gone).await.is_ok(), "{stack}: it stands");
+        stopped.kill().await;
+    })
+    .await;
+}
+
+/// How many a process has open.
+fn descriptors(process: &Process) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count()
 }
 
 #[tokio::test]
