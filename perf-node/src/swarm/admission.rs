@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use libp2p::PeerId;
 use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm};
+use libp2p::{Multiaddr, PeerId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Gate;
@@ -15,6 +15,8 @@ use crate::limits::Gate;
 #[derive(Debug)]
 pub(super) struct Admission {
     gate: Gate,
+    /// In their handshakes.
+    pending: HashSet<ConnectionId>,
     /// In the order in which they came, which is that in which they end.
     standing: VecDeque<Standing>,
     /// Told to end, and not gone yet: a peer that does not read keeps its connection for a while.
@@ -33,7 +35,24 @@ struct Standing {
 
 impl Admission {
     pub(super) fn new(gate: Gate) -> Self {
-        Self { gate, standing: VecDeque::new(), closing: HashSet::new(), alarm: None }
+        Self {
+            gate,
+            pending: HashSet::new(),
+            standing: VecDeque::new(),
+            closing: HashSet::new(),
+            alarm: None,
+        }
+    }
+
+    pub(super) fn admit_handshake(
+        &mut self,
+        connection: ConnectionId,
+        address: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let admitted = self.gate.admit_handshake(address, self.pending.len());
+        admitted.map_err(ConnectionDenied::new)?;
+        self.pending.insert(connection);
+        Ok(())
     }
 
     pub(super) fn admit(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
@@ -43,11 +62,17 @@ impl Admission {
 
     pub(super) fn on_swarm_event(&mut self, event: &FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(established) => self.standing.push_back(Standing {
-                peer: established.peer_id,
-                connection: established.connection_id,
-                until: self.gate.lifetime().map(|lifetime| Instant::now() + lifetime),
-            }),
+            FromSwarm::ConnectionEstablished(established) => {
+                self.pending.remove(&established.connection_id);
+                self.standing.push_back(Standing {
+                    peer: established.peer_id,
+                    connection: established.connection_id,
+                    until: self.gate.lifetime().map(|lifetime| Instant::now() + lifetime),
+                });
+            }
+            FromSwarm::ListenFailure(failed) => {
+                self.pending.remove(&failed.connection_id);
+            }
             FromSwarm::ConnectionClosed(closed) => {
                 self.closing.remove(&closed.connection_id);
                 self.standing.retain(|other| other.connection != closed.connection_id);
@@ -81,7 +106,7 @@ impl Admission {
 mod tests {
     use std::future::poll_fn;
 
-    use libp2p::core::{ConnectedPoint, Multiaddr};
+    use libp2p::core::ConnectedPoint;
     use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 
     use super::*;

@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use harness_sdk::{Class, Stack};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
 use nix::sys::signal::Signal;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Ended, LIMIT, Listening, NONE, Process, dial, each_libp2p_stack};
+use crate::support::{
+    Ended, LIMIT, Listening, NONE, Process, dial, each_libp2p_stack, is_over_tcp,
+};
 
 const MEGABYTES_20: u64 = 20_000_000;
 
@@ -86,6 +93,29 @@ async fn connections_beyond_those_that_may_be_are_refused() {
         assert!([4, 5].contains(&third.status), "{}", third.everything());
         with("2").await.measured([1, 0, 0]);
         listening.process.wait_for_stderr("--max-connections").await;
+    })
+    .await;
+}
+
+/// A handshake that is not made holds a descriptor until it is given up.
+#[tokio::test]
+async fn connections_that_say_nothing_are_few() {
+    each_libp2p_stack(async |stack| {
+        if !is_over_tcp(&stack) {
+            return;
+        }
+        let mut listening = Listening::start(&stack, &["--max-connections", "2"]).await;
+        let bound = listening.address.parse::<Multiaddr>().unwrap();
+        let Some(Protocol::Tcp(port)) = bound.iter().nth(1) else { panic!("{bound}") };
+        let silent = (0..30).map(async |_| {
+            let mut silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            timeout(Duration::from_secs(5), silent.read(&mut [0])).await.is_ok()
+        });
+        let closed = join_all(silent).await.into_iter().filter(|closed| *closed).count();
+        assert_eq!(closed, 30 - (16 + 2 * 2), "{stack}");
+        listening.process.wait_for_stderr("whose handshake is under way").await;
+        listening.process.wait_for_stderr("could not connect").await;
+        moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
     })
     .await;
 }
