@@ -1,6 +1,7 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,13 +10,13 @@ use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{ListenError, Stream, Swarm, SwarmEvent};
+use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
 use perf_protocol::{Error, Progress};
 use scopeguard::{ScopeGuard, guard};
 
 use crate::buffers::Buffers;
 use crate::connection::Counts;
-use crate::limits::{Gate, Refused};
+use crate::limits::{Gate, Refused, Waits};
 use crate::swarm::{After, Answer, NodeBehaviour, hold};
 
 /// A listener whose transport has reported its address.
@@ -41,7 +42,7 @@ pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
             let mut stream = guard(stream, hold);
             let after = match gate {
                 None => serve_stream(&mut *stream, stall, &buffers).await,
-                Some(gate) => serve_within(&gate, &mut stream, stall, &buffers).await,
+                Some(gate) => serve_within(&gate, &mut *stream, stall, &buffers).await,
             };
             if after == After::KeepOn {
                 drop(ScopeGuard::into_inner(stream));
@@ -52,28 +53,46 @@ pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
 }
 
 /// Serves a stream as far as the `gate` lets it.
-async fn serve_within(
-    gate: &Gate,
-    stream: &mut Stream,
-    stall: Duration,
-    buffers: &Buffers,
-) -> After {
+async fn serve_within<S>(gate: &Gate, stream: S, stall: Duration, buffers: &Buffers) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     match gate.place() {
-        Ok(_place) => serve_stream(gate.limit(stream), stall, buffers).await,
+        Ok(_place) => {
+            let stream = gate.limit(stream);
+            let waits = stream.waits();
+            serve(stream, &waits, stall, buffers).await
+        }
         Err(_) => After::HangUp,
     }
 }
 
 /// Answers one stream by the protocol, unless no byte moves for `stall`.
-pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers) -> After
+pub(crate) async fn serve_stream<S>(stream: S, stall: Duration, buffers: &Buffers) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    serve(stream, &Waits::default(), stall, buffers).await
+}
+
+async fn serve<S>(mut stream: S, waits: &Waits, stall: Duration, buffers: &Buffers) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut buffer = buffers.take();
     let meter = Meter::start();
     let progress = Serving::new(&meter);
-    let serving = perf_protocol::serve(&mut stream, &progress, &mut buffer);
-    let after = match stall::guard(&meter, stall, serving).await {
+    let served = {
+        let mut serving = pin!(perf_protocol::serve(&mut stream, &progress, &mut buffer));
+        loop {
+            match stall::guard(&meter, stall, serving.as_mut()).await {
+                // For its turn, which comes, and not for its peer.
+                Err(_) if waits.take() => {}
+                served => break served,
+            }
+        }
+    };
+    let after = match served {
         Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
             After::HangUp
         }
@@ -186,5 +205,40 @@ impl Listener for PerfListener {
                 event => tracing::debug!("{event:?}"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor;
+    use perf_protocol::encode_header;
+    use tokio::time::Instant;
+    use tokio_util::compat::TokioAsyncReadCompatExt;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    const STALL: Duration = Duration::from_secs(1);
+
+    fn slow() -> Gate {
+        Limits { rate: Some(1), ..Limits::default() }.gate().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_the_rate_is_not_a_stall() {
+        let mut wire = Cursor::new(Vec::from(encode_header(3)));
+        wire.get_mut().extend([7, 7]);
+        let after = serve_within(&slow(), &mut wire, STALL, &Buffers::default()).await;
+        assert_eq!(after, After::KeepOn);
+        assert_eq!(wire.get_ref().len(), 8 + 2 + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_keeps_still_stalls_whatever_the_rate() {
+        let (_peer, stream) = tokio::io::duplex(64);
+        let begun = Instant::now();
+        let after = serve_within(&slow(), stream.compat(), STALL, &Buffers::default()).await;
+        assert_eq!(after, After::HangUp);
+        assert!(begun.elapsed() < 3 * STALL, "{:?}", begun.elapsed());
     }
 }

@@ -81,6 +81,20 @@ async fn all_streams_together_keep_to_the_rate() {
     .await;
 }
 
+/// The header alone takes longer than a stall does.
+#[tokio::test]
+async fn a_stream_that_waits_for_its_turn_is_not_given_up() {
+    each_libp2p_stack(async |stack| {
+        let limits = ["--max-rate", "4", "--stall-secs", "1"];
+        let listening = Listening::start(&stack, &limits).await;
+        let ended = moves(&stack, &listening.address, [1, 0], 20).await;
+        // Seven seconds, but for a burst: no sooner is it the listener's.
+        assert!(ended.lived > Duration::from_secs(5), "{}", ended.everything());
+        ended.measured([1, 0, 0]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn connections_beyond_those_that_may_be_are_refused() {
     each_libp2p_stack(async |stack| {
