@@ -1,25 +1,23 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite, StreamExt};
 use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{ListenError, Stream, Swarm, SwarmEvent};
-use perf_protocol::Error;
-use tokio::time::sleep;
+use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
+use perf_protocol::{Error, Progress};
+use scopeguard::{ScopeGuard, guard};
 
 use crate::buffers::Buffers;
 use crate::connection::Counts;
-use crate::limits::{Gate, Refused};
-use crate::swarm::{After, Answer, NodeBehaviour};
-
-/// For a connection to be closed whose stream was refused.
-const HELD: Duration = Duration::from_secs(5);
+use crate::limits::{Gate, Refused, Waits};
+use crate::swarm::{After, Answer, NodeBehaviour, hold};
 
 /// A listener whose transport has reported its address.
 pub struct PerfListener {
@@ -31,49 +29,70 @@ pub struct PerfListener {
     pub(crate) accepted: Arc<AtomicU64>,
 }
 
-/// Answers streams by the protocol; one on which no byte moves for `stall` is reset. A connection with a
-/// stream that the `gate` refuses is closed: a muxer may show a reset as an end, which is what an upload
-/// has for its receipt.
+/// Answers streams by the protocol, as far as the `gate` lets them.
+///
+/// A muxer may show a reset as an end, which is what an upload has for its receipt. So a stream that is not
+/// served to its end outlives its connection, unless its peer cannot take an end for a receipt.
 pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     let buffers = Buffers::default();
     Answer::new(move |stream| {
         let (buffers, gate) = (buffers.clone(), gate.clone());
         async move {
-            match gate {
-                None => serve_stream(stream, stall, &buffers).await,
-                Some(gate) => serve_within(&gate, stream, stall, &buffers).await,
+            // Held however this ends: its connection may be closed meanwhile, or this panic.
+            let mut stream = guard(stream, hold);
+            let after = match gate {
+                None => serve_stream(&mut *stream, stall, &buffers).await,
+                Some(gate) => serve_within(&gate, &mut *stream, stall, &buffers).await,
+            };
+            if after == After::KeepOn {
+                drop(ScopeGuard::into_inner(stream));
             }
+            after
         }
     })
 }
 
-/// Serves a stream as far as the `gate` lets it. One that is refused is held until its connection is
-/// closed: whatever else it was told would come before that.
-async fn serve_within(gate: &Gate, stream: Stream, stall: Duration, buffers: &Buffers) -> After {
-    let mut stream = gate.limit(stream);
-    let after = match gate.place() {
-        Ok(_place) => serve_stream(&mut stream, stall, buffers).await,
+/// Serves a stream as far as the `gate` lets it.
+async fn serve_within<S>(gate: &Gate, stream: S, stall: Duration, buffers: &Buffers) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match gate.place() {
+        Ok(_place) => {
+            let stream = gate.limit(stream);
+            let waits = stream.waits();
+            serve(stream, &waits, stall, buffers).await
+        }
         Err(_) => After::HangUp,
-    };
-    if after == After::HangUp {
-        tokio::spawn(async move {
-            sleep(HELD).await;
-            drop(stream);
-        });
     }
-    after
 }
 
 /// Answers one stream by the protocol, unless no byte moves for `stall`.
-pub(crate) async fn serve_stream<S>(mut stream: S, stall: Duration, buffers: &Buffers) -> After
+pub(crate) async fn serve_stream<S>(stream: S, stall: Duration, buffers: &Buffers) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    serve(stream, &Waits::default(), stall, buffers).await
+}
+
+async fn serve<S>(mut stream: S, waits: &Waits, stall: Duration, buffers: &Buffers) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut buffer = buffers.take();
     let meter = Meter::start();
-    let counts = Counts(&meter);
-    let serving = perf_protocol::serve(&mut stream, &counts, &mut buffer);
-    let after = match stall::guard(&meter, stall, serving).await {
+    let progress = Serving::new(&meter);
+    let served = {
+        let mut serving = pin!(perf_protocol::serve(&mut stream, &progress, &mut buffer));
+        loop {
+            match stall::guard(&meter, stall, serving.as_mut()).await {
+                // For its turn, which comes, and not for its peer.
+                Err(_) if waits.take() => {}
+                served => break served,
+            }
+        }
+    };
+    let after = match served {
         Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
             After::HangUp
         }
@@ -85,6 +104,10 @@ where
             tracing::debug!("a stream broke: {error}");
             After::KeepOn
         }
+        Err(stalled) if progress.end_is_receipt() => {
+            tracing::info!("a connection was closed: a stream of it {stalled}");
+            After::HangUp
+        }
         Err(stalled) => {
             tracing::info!("a stream was reset: {stalled}");
             After::KeepOn
@@ -92,6 +115,46 @@ where
     };
     buffers.keep(buffer);
     after
+}
+
+/// Counts what a stream moves, and follows what the end of its answer would say.
+struct Serving<'a> {
+    counts: Counts<'a>,
+    end_is_receipt: AtomicBool,
+}
+
+impl<'a> Serving<'a> {
+    fn new(meter: &'a Meter) -> Self {
+        Self { counts: Counts(meter), end_is_receipt: AtomicBool::new(true) }
+    }
+
+    /// Whether the dialer would take an end for the receipt of an upload that was not read to its end. One
+    /// that has asked for bytes misses them.
+    fn end_is_receipt(&self) -> bool {
+        self.end_is_receipt.load(Relaxed)
+    }
+}
+
+impl Progress for Serving<'_> {
+    fn opened(&self) {
+        self.counts.opened();
+    }
+
+    fn asked(&self, bytes: u64) {
+        self.end_is_receipt.store(bytes == 0, Relaxed);
+    }
+
+    fn ended(&self) {
+        self.end_is_receipt.store(false, Relaxed);
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.counts.sent(bytes);
+    }
+
+    fn received(&self, bytes: u64) {
+        self.counts.received(bytes);
+    }
 }
 
 impl Listener for PerfListener {
@@ -142,5 +205,40 @@ impl Listener for PerfListener {
                 event => tracing::debug!("{event:?}"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor;
+    use perf_protocol::encode_header;
+    use tokio::time::Instant;
+    use tokio_util::compat::TokioAsyncReadCompatExt;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    const STALL: Duration = Duration::from_secs(1);
+
+    fn slow() -> Gate {
+        Limits { rate: Some(1), ..Limits::default() }.gate().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_the_rate_is_not_a_stall() {
+        let mut wire = Cursor::new(Vec::from(encode_header(3)));
+        wire.get_mut().extend([7, 7]);
+        let after = serve_within(&slow(), &mut wire, STALL, &Buffers::default()).await;
+        assert_eq!(after, After::KeepOn);
+        assert_eq!(wire.get_ref().len(), 8 + 2 + 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_keeps_still_stalls_whatever_the_rate() {
+        let (_peer, stream) = tokio::io::duplex(64);
+        let begun = Instant::now();
+        let after = serve_within(&slow(), stream.compat(), STALL, &Buffers::default()).await;
+        assert_eq!(after, After::HangUp);
+        assert!(begun.elapsed() < 3 * STALL, "{:?}", begun.elapsed());
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
 use super::limited::Limited;
 use super::pace::Pace;
 use super::refusals::Refusals;
+
+/// Handshakes at once, beside two for each connection there may be. One has ten seconds to be made.
+const HANDSHAKES: usize = 16;
 
 /// A listener's limits as they are kept. A clone is another handle.
 #[derive(Clone, Debug)]
@@ -32,6 +35,9 @@ pub enum Refused {
     /// As many connections as there may be.
     #[error("there are {0} connections already, which is --max-connections")]
     Connections(usize),
+    /// As many handshakes under way as there may be.
+    #[error("there are {0} connections already whose handshake is under way")]
+    Handshakes(usize),
     /// As many streams as there may be.
     #[error("there are {0} streams already, which is --max-streams")]
     Streams(usize),
@@ -76,6 +82,23 @@ impl Gate {
         };
         self.0.refusals.tell(&format!("{peer} was not let in: {refused}"));
         Err(refused)
+    }
+
+    /// Whether a connection from `address` may begin its handshake beside as many others.
+    ///
+    /// # Errors
+    ///
+    /// It may not, which has been told.
+    pub fn admit_handshake(&self, address: &Multiaddr, others: usize) -> Result<(), Refused> {
+        let limit = self.0.limits.connections;
+        match limit.map(|most| most.saturating_mul(2).saturating_add(HANDSHAKES)) {
+            Some(most) if others >= most => {
+                let refused = Refused::Handshakes(most);
+                self.0.refusals.tell(&format!("{address} was not let in: {refused}"));
+                Err(refused)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How long a connection may last.

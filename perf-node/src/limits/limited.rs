@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
@@ -10,6 +12,17 @@ use perf_protocol::{Decoded, HeaderDecoder};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::gate::Gate;
+
+/// Whether a stream has waited for its turn: a handle on it.
+#[derive(Clone, Debug, Default)]
+pub struct Waits(Arc<AtomicBool>);
+
+impl Waits {
+    /// Whether it has since this was last asked.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Relaxed)
+    }
+}
 
 /// A stream of /perf/1.0.0 as its server reads it: the header that asks for too much, and the byte that
 /// is one too many, are errors (`PermissionDenied`); what passes keeps to the rate.
@@ -22,19 +35,29 @@ pub struct Limited<S> {
     uploaded: u64,
     /// Until what was moved is paid for.
     pause: Option<Pin<Box<Sleep>>>,
+    waits: Waits,
 }
 
 impl<S> Limited<S> {
     pub(super) fn new(stream: S, gate: Gate) -> Self {
         // A stream that comes while others wait waits as well.
         let pause = gate.pace().map(|pace| Box::pin(sleep_until(pace.spend(0))));
-        Self { stream, gate, header: HeaderDecoder::new(), uploaded: 0, pause }
+        let (header, waits) = (HeaderDecoder::new(), Waits::default());
+        Self { stream, gate, header, uploaded: 0, pause, waits }
+    }
+
+    /// Tells its waits from those for its peer.
+    pub fn waits(&self) -> Waits {
+        self.waits.clone()
     }
 
     /// Ready once what was moved so far is paid for: how many bytes may be moved now, at most.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
+        if let Some(pause) = &mut self.pause
+            && pause.as_mut().poll(cx).is_pending()
+        {
+            self.waits.0.store(true, Relaxed);
+            return Poll::Pending;
         }
         Poll::Ready(self.gate.pace().map_or(usize::MAX, |pace| pace.piece()))
     }

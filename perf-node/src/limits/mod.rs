@@ -12,7 +12,7 @@ use harness_sdk::{Stack, Transport};
 use libp2p::PeerId;
 
 pub use gate::{Gate, Refused};
-pub use limited::Limited;
+pub use limited::{Limited, Waits};
 
 /// `--max-bytes`.
 pub const MAX_BYTES: Variable = Variable {

@@ -11,6 +11,7 @@ use libp2p::core::upgrade::{
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, noise, tls, yamux};
 
+use super::bounded_close::BoundedClose;
 use super::timed::{Mark, Timed, TimedDial};
 use super::{BoxedTransport, Marks, StackError};
 
@@ -72,11 +73,11 @@ where
     match stack.muxer {
         Some(Muxer::Mplex) => {
             let mplex = Timed::new(libp2p_mplex::Config::new(), marks, Mark::Muxed);
-            secured.multiplex(mplex).timeout(UPGRADE_TIMEOUT).boxed()
+            secured.multiplex(mplex).timeout(UPGRADE_TIMEOUT).map(BoundedClose::boxed).boxed()
         }
         _ => {
             let yamux = Timed::new(yamux::Config::default(), marks, Mark::Muxed);
-            secured.multiplex(yamux).timeout(UPGRADE_TIMEOUT).boxed()
+            secured.multiplex(yamux).timeout(UPGRADE_TIMEOUT).map(BoundedClose::boxed).boxed()
         }
     }
 }

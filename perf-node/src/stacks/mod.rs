@@ -3,6 +3,7 @@
 //! One file a family. Profile `stock` is rust-libp2p as shipped: what its `SwarmBuilder` makes of
 //! default options, and nothing of ours in the path of the bytes.
 
+mod bounded_close;
 mod layered;
 mod quic;
 mod tcp;

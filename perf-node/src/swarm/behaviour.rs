@@ -54,6 +54,18 @@ impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
     type ToSwarm = Event;
 
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        address: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        match &mut self.admission {
+            Some(admission) => admission.admit_handshake(connection, address),
+            None => Ok(()),
+        }
+    }
+
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,

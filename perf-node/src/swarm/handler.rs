@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -19,7 +19,9 @@ use libp2p::swarm::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-/// Streams answered at once on one connection; a further one is reset. Each holds one read buffer.
+use super::hold::hold;
+
+/// Streams answered at once on one connection, which a further one ends. Each holds one read buffer.
 const MAX_INBOUND: usize = 256;
 
 /// Requests under way at once on one connection.
@@ -175,7 +177,8 @@ impl ConnectionHandler for Handler {
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Opened, Self::ToBehaviour>> {
         while let Poll::Ready(Some(answered)) = self.answering.poll_join_next(cx) {
-            if let Ok(After::HangUp) = answered {
+            // An error is a panic, and what the peer was told then is anybody's guess.
+            if answered.unwrap_or(After::HangUp) == After::HangUp {
                 return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(HangUp));
             }
         }
@@ -211,7 +214,9 @@ impl ConnectionHandler for Handler {
                 if self.answering.len() < MAX_INBOUND {
                     self.answering.spawn((self.answer.0)(protocol));
                 } else {
-                    tracing::debug!("a stream beyond {MAX_INBOUND} was reset");
+                    tracing::info!("a connection was closed: it had {MAX_INBOUND} streams already");
+                    hold(protocol);
+                    self.answering.spawn(ready(After::HangUp));
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {

@@ -3,6 +3,7 @@
 mod admission;
 mod behaviour;
 mod handler;
+mod hold;
 mod spoken;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use libp2p::swarm::{Config, StreamProtocol, Swarm};
 
 pub use behaviour::{Behaviour, Event};
 pub use handler::{After, Answer, HangUp, OpenError, Streams};
+pub use hold::hold;
 pub use spoken::{NodeBehaviour, NodeBehaviourEvent};
 
 use crate::cipher::Cipher;

@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use harness_sdk::{Class, Stack};
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use nix::sys::signal::Signal;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
-use crate::support::{Ended, Listening, NONE, dial, each_libp2p_stack};
+use crate::support::{
+    Ended, LIMIT, Listening, NONE, Process, dial, each_libp2p_stack, is_over_tcp,
+};
 
 const MEGABYTES_20: u64 = 20_000_000;
 
@@ -48,7 +57,7 @@ async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served
         }
         listening.process.wait_for_stderr("uploads more than --max-bytes").await;
         // At most one refusal a second is told.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        sleep(Duration::from_millis(1100)).await;
         moves(&stack, &address, [0, 1], MEGABYTES_20).await.failed(Class::Transfer, NONE);
         listening.process.wait_for_stderr("asks for 20000000").await;
         moves(&stack, &address, [1, 1], 1 << 20).await.measured([1, 1, 0]);
@@ -72,6 +81,20 @@ async fn all_streams_together_keep_to_the_rate() {
     .await;
 }
 
+/// The header alone takes longer than a stall does.
+#[tokio::test]
+async fn a_stream_that_waits_for_its_turn_is_not_given_up() {
+    each_libp2p_stack(async |stack| {
+        let limits = ["--max-rate", "4", "--stall-secs", "1"];
+        let listening = Listening::start(&stack, &limits).await;
+        let ended = moves(&stack, &listening.address, [1, 0], 20).await;
+        // Seven seconds, but for a burst: no sooner is it the listener's.
+        assert!(ended.lived > Duration::from_secs(5), "{}", ended.everything());
+        ended.measured([1, 0, 0]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn connections_beyond_those_that_may_be_are_refused() {
     each_libp2p_stack(async |stack| {
@@ -88,6 +111,29 @@ async fn connections_beyond_those_that_may_be_are_refused() {
     .await;
 }
 
+/// A handshake that is not made holds a descriptor until it is given up.
+#[tokio::test]
+async fn connections_that_say_nothing_are_few() {
+    each_libp2p_stack(async |stack| {
+        if !is_over_tcp(&stack) {
+            return;
+        }
+        let mut listening = Listening::start(&stack, &["--max-connections", "2"]).await;
+        let bound = listening.address.parse::<Multiaddr>().unwrap();
+        let Some(Protocol::Tcp(port)) = bound.iter().nth(1) else { panic!("{bound}") };
+        let silent = (0..30).map(async |_| {
+            let mut silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            timeout(Duration::from_secs(5), silent.read(&mut [0])).await.is_ok()
+        });
+        let closed = join_all(silent).await.into_iter().filter(|closed| *closed).count();
+        assert_eq!(closed, 30 - (16 + 2 * 2), "{stack}");
+        listening.process.wait_for_stderr("whose handshake is under way").await;
+        listening.process.wait_for_stderr("could not connect").await;
+        moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_connection_that_lasts_too_long_is_closed() {
     each_libp2p_stack(async |stack| {
@@ -100,6 +146,33 @@ async fn a_connection_that_lasts_too_long_is_closed() {
         moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
     })
     .await;
+}
+
+/// One that does not read either.
+#[tokio::test]
+async fn a_connection_whose_dialer_has_stopped_is_closed() {
+    each_libp2p_stack(async |stack| {
+        let mut listening = Listening::start(&stack, &["--max-duration", "4"]).await;
+        let before = descriptors(&listening.process);
+        let launch = dial(&stack, &listening.address).measuring([0, 1, 0], 1 << 40);
+        let mut stopped = launch.args(["--interval", "0.1"]).spawn();
+        stopped.wait_for_stderr("download 1/1").await;
+        stopped.signal(Signal::SIGSTOP);
+        listening.process.wait_for_stderr("--max-duration, 4 s, is over").await;
+        let gone = async {
+            while descriptors(&listening.process) > before {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        assert!(timeout(LIMIT / 2, gone).await.is_ok(), "{stack}: it stands");
+        stopped.kill().await;
+    })
+    .await;
+}
+
+/// How many a process has open.
+fn descriptors(process: &Process) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count()
 }
 
 #[tokio::test]

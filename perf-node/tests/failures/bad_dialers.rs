@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, join};
+use harness_sdk::Muxer;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, Stream};
 use nix::sys::signal::Signal;
 use perf_node::swarm::OpenError;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Dialer, LIMIT, Listening, Process, dial, each_libp2p_stack};
+use crate::support::{Dialer, LIMIT, Listening, Process, dial, each_libp2p_stack, stacks};
 
 /// What the listener allows a stream that should move.
 const STALL: Duration = Duration::from_secs(1);
@@ -72,6 +73,56 @@ async fn a_listener_serves_others_meanwhile() {
         listening.process.stop(Signal::SIGTERM).await;
     })
     .await;
+}
+
+/// For an upload the end of its stream is the receipt, so one that is given up ends with its connection. One
+/// that has asked for bytes misses them, and is given up alone.
+#[tokio::test]
+async fn giving_up_an_upload_is_no_receipt() {
+    each_libp2p_stack(async |stack| {
+        let listening = Listening::start(&stack, &["--stall-secs", "1"]).await;
+        for header in [8, 3] {
+            let dialer = Dialer::connect(&stack, &listening.address).await;
+            let mut stream = dialer.open().await;
+            stream.write_all(&[0; 8][..header]).await.unwrap();
+            stream.flush().await.unwrap();
+            ended_with_its_connection(&dialer, &mut stream).await;
+        }
+        let dialer = Dialer::connect(&stack, &listening.address).await;
+        let mut stream = ask(&dialer, 1000).await;
+        sleep(2 * STALL).await;
+        let (received, ()) = join!(drain(&mut stream), is_served(&dialer));
+        assert_eq!(received, 0);
+    })
+    .await;
+}
+
+/// yamux alone takes as many streams of a connection.
+#[tokio::test]
+async fn a_stream_beyond_those_that_are_answered_ends_its_connection() {
+    for stack in stacks().into_iter().filter(|stack| stack.muxer == Some(Muxer::Yamux)) {
+        let listening = Listening::start(&stack, &[]).await;
+        let dialer = Dialer::connect(&stack, &listening.address).await;
+        let mut open = Vec::new();
+        for _ in 0..256 {
+            open.push(ask(&dialer, 0).await);
+        }
+        // Closed before it was agreed on, maybe.
+        if let Ok(mut stream) = dialer.try_to_open().await {
+            ended_with_its_connection(&dialer, &mut stream).await;
+        }
+        assert!(dialer.try_to_open().await.is_err());
+        let good = dial(&stack, &listening.address).measuring([1, 1, 5], 100_000);
+        good.run().await.measured([1, 1, 5]);
+    }
+}
+
+/// Waits for the end of `stream`, after which nothing is to be had on its connection.
+async fn ended_with_its_connection(dialer: &Dialer, stream: &mut Stream) {
+    let ended = timeout(LIMIT, drain(stream)).await;
+    assert_eq!(ended, Ok(0), "{}: the stream stands", dialer.stack);
+    let opened = timeout(LIMIT, dialer.try_to_open()).await;
+    assert!(matches!(opened, Ok(Err(_))), "{}: {opened:?}", dialer.stack);
 }
 
 /// A stream with a header that asks for `bytes`, flushed and not closed.

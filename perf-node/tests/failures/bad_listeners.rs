@@ -1,10 +1,14 @@
 //! Listeners that do not keep to the protocol. The dialer tells by the count, or by the silence.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
+use futures::AsyncReadExt;
 use futures::future::join_all;
 use harness_sdk::{Class, Muxer, Phase, Stack};
 use perf_node::probe::client::{Behaviour, Conduct, StreamSeen};
+use perf_node::swarm::hold;
+use scopeguard::guard;
 
 use crate::support::{NONE, Peer, Sections, dial, each_libp2p_stack, stacks};
 
@@ -126,6 +130,23 @@ async fn one_that_does_not_speak_the_protocol_is_not_connected_to() {
         let ended = dial(&stack, &peer.address).measuring(PLAN, SIZE).run().await;
         let failure = ended.failed(Class::Connect, NONE);
         assert!(failure.message.contains("does not speak /perf/1.0.0"), "{failure:?}");
+    })
+    .await;
+}
+
+/// The answer is a defect of the node's own; what it leaves behind must not be a receipt.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_whose_answer_panics_has_not_received() {
+    each_libp2p_stack(async |stack| {
+        let peer = Peer::answering(&stack, async |stream| {
+            let mut stream = guard(stream, hold);
+            stream.read_exact(&mut [0; 8]).await.unwrap();
+            panic!("as this test has it");
+        })
+        .await;
+        let ended = dial(&stack, &peer.address).measuring([1, 0, 0], 1000).run().await;
+        ended.failed(Class::Transfer, NONE);
+        assert!(ended.lived < Duration::from_secs(20), "{}", ended.everything());
     })
     .await;
 }

@@ -9,6 +9,12 @@ pub trait Progress {
     /// The exchange begins, on a stream that is open. Called once, before the first byte.
     fn opened(&self) {}
 
+    /// A server has read the header, which asks for `bytes`.
+    fn asked(&self, _bytes: u64) {}
+
+    /// A server has read the request to its end.
+    fn ended(&self) {}
+
     /// A write has handed over `bytes` (never 0) more bytes to the stream. The peer may not have
     /// them yet.
     fn sent(&self, bytes: u64);
@@ -27,6 +33,14 @@ impl Progress for () {
 impl<P: Progress + ?Sized> Progress for &P {
     fn opened(&self) {
         P::opened(self);
+    }
+
+    fn asked(&self, bytes: u64) {
+        P::asked(self, bytes);
+    }
+
+    fn ended(&self) {
+        P::ended(self);
     }
 
     fn sent(&self, bytes: u64) {
@@ -51,6 +65,14 @@ mod tests {
             self.0.borrow_mut().push(("opened", 0));
         }
 
+        fn asked(&self, bytes: u64) {
+            self.0.borrow_mut().push(("asked", bytes));
+        }
+
+        fn ended(&self) {
+            self.0.borrow_mut().push(("ended", 0));
+        }
+
         fn sent(&self, bytes: u64) {
             self.0.borrow_mut().push(("sent", bytes));
         }
@@ -62,6 +84,8 @@ mod tests {
 
     fn report(progress: impl Progress) {
         progress.opened();
+        progress.asked(3);
+        progress.ended();
         progress.sent(1);
         progress.received(2);
     }
@@ -71,6 +95,7 @@ mod tests {
         let log = Log::default();
         let object: &dyn Progress = &log;
         report(object);
-        assert_eq!(*log.0.borrow(), [("opened", 0), ("sent", 1), ("received", 2)]);
+        let told = [("opened", 0), ("asked", 3), ("ended", 0), ("sent", 1), ("received", 2)];
+        assert_eq!(*log.0.borrow(), told);
     }
 }

@@ -62,12 +62,18 @@ where
     loop {
         let read = stream.read(buffer.as_mut_slice()).await?;
         if read == 0 {
+            progress.ended();
             return Ok((header.finish()?, received));
         }
         // Once complete it consumes nothing: of every later read, all is payload.
         let payload = match header.decode(&buffer.as_mut_slice()[..read]) {
             Decoded::Incomplete => continue,
-            Decoded::Complete { consumed, .. } => (read - consumed) as u64,
+            Decoded::Complete { requested, consumed } => {
+                if consumed > 0 {
+                    progress.asked(requested);
+                }
+                (read - consumed) as u64
+            }
         };
         if payload > 0 {
             received += payload;
@@ -98,6 +104,43 @@ mod tests {
         recorder::{Call, Recorder},
     };
     use futures::executor::block_on;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Told(RefCell<Vec<String>>);
+
+    impl Progress for Told {
+        fn asked(&self, bytes: u64) {
+            self.0.borrow_mut().push(format!("asked {bytes}"));
+        }
+
+        fn ended(&self) {
+            self.0.borrow_mut().push("ended".to_owned());
+        }
+
+        fn sent(&self, bytes: u64) {
+            self.0.borrow_mut().push(format!("sent {bytes}"));
+        }
+
+        fn received(&self, bytes: u64) {
+            self.0.borrow_mut().push(format!("received {bytes}"));
+        }
+    }
+
+    fn told(request: Vec<u8>) -> Vec<String> {
+        let told = Told::default();
+        let mut stream = Recorder { request: Some(request), ..Recorder::default() };
+        let _ = block_on(serve(&mut stream, &told, &mut ReadBuffer::new()));
+        told.0.into_inner()
+    }
+
+    #[test]
+    fn tells_what_was_asked_for_and_that_the_request_ended() {
+        let header = encode_header(3);
+        let whole = ["asked 3", "received 2", "ended", "sent 3"];
+        assert_eq!(told([header.as_slice(), &[7, 7]].concat()), whole);
+        assert_eq!(told(header[..7].into()), ["ended"]);
+    }
 
     #[test]
     fn the_answer_is_flushed_before_the_close() {
