@@ -7,9 +7,11 @@ mod support;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::poll;
 use harness_sdk::{
     Class, Config, Connection, Document, Failure, Meter, Node, Phase, Role, Settings, Stack,
     Transport,
@@ -189,6 +191,17 @@ async fn quic_carries_several_requests_at_once() {
         moved.unwrap();
     }
     assert!(meters.iter().all(|meter| meter.bytes_received() == 1 << 20));
+}
+
+#[tokio::test]
+async fn closing_waits_for_nothing_and_tells_the_listener() {
+    for stack in raw_stacks() {
+        let mut listening = Listening::start(&stack, &["--debug"]).await;
+        let mut close = pin!(connect(&stack, &listening.address).await.close());
+        // One turn for whoever sends it, and no timer.
+        assert!(poll!(&mut close).is_ready() || poll!(&mut close).is_ready(), "{stack}");
+        listening.process.wait_for_stderr("is gone").await;
+    }
 }
 
 #[tokio::test]

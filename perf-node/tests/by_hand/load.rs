@@ -5,7 +5,8 @@ use harness_sdk::document::{HandshakePercentiles, LoadInfo, StreamsInfo, TailPer
 use harness_sdk::{Class, Document, Muxer};
 use nix::sys::signal::Signal;
 
-use crate::support::{Listening, NONE, dial, each_libp2p_stack, stack};
+use crate::phases_of;
+use crate::support::{Listening, NONE, dial, each_libp2p_stack, each_stack, stack};
 
 fn load(document: &Document) -> &LoadInfo {
     document.node.as_ref().unwrap().load.as_ref().unwrap()
@@ -87,7 +88,7 @@ async fn latency_under_load_stands_beside_the_latency_section() {
 
 #[tokio::test]
 async fn handshakes_are_fresh_connections_and_nothing_else() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--handshakes", "25", "--connections", "3"];
         let document = dial(&stack, &listening.address).args(flags).run().await.measured(NONE);
@@ -97,11 +98,7 @@ async fn handshakes_are_fresh_connections_and_nothing_else() {
         let HandshakePercentiles { p50, p90, p99 } = made.ready_ms;
         assert!(p50.is_some() && p90.is_none() && p99.is_none(), "{made:?}");
         let phases: Vec<_> = made.phases_ms.keys().map(String::as_str).collect();
-        let expected: &[_] = match stack.secure_channel {
-            Some(_) => &["dial", "muxer", "security"],
-            None => &["handshake"],
-        };
-        assert_eq!(phases, expected);
+        assert_eq!(phases, phases_of(&stack));
         let told = listening.process.stop(Signal::SIGTERM).await.stderr;
         // And the one that the document tells of.
         assert_eq!(told.matches(" connected from ").count(), 26, "{stack}\n{told}");

@@ -36,19 +36,23 @@ const SIZES: [&str; 10] = [
 ];
 const SECTIONS: [usize; 3] = [3, 2, 20];
 
+/// What connecting consists of, sorted.
+fn phases_of(stack: &Stack) -> &'static [&'static str] {
+    match stack.transport {
+        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
+        Transport::RawTcp => &["dial"],
+        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
+        _ => &["handshake"],
+    }
+}
+
 /// The document is about this stack.
 #[track_caller]
 fn assert_stack(document: &Document, stack: &Stack) {
     let told = document.node.as_ref().unwrap();
     assert_eq!(told.stack.as_ref().unwrap().stack, *stack);
     let phases: Vec<_> = told.phases_ms.connection.keys().map(String::as_str).collect();
-    let expected: &[&str] = match stack.transport {
-        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
-        Transport::RawTcp => &["dial"],
-        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
-        _ => &["handshake"],
-    };
-    assert_eq!(phases, expected);
+    assert_eq!(phases, phases_of(stack));
     let (opening, exchange) = (told.phases_ms.stream_open, told.phases_ms.exchange);
     assert!(opening.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
     assert!(exchange.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
