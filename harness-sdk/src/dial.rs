@@ -138,16 +138,18 @@ async fn measure<N: Node>(
     let Config { plan, load, stall, progress, .. } = config;
     progress.tell(&Event::connected(&address, config.stack, connections.len(), &run.details));
     let conduct = Conduct { plan, load, stall: *stall, progress };
-    let result = plan::run(conduct, &connections, &mut run.measurements).await;
+    let mut result = plan::run(conduct, &connections, &mut run.measurements).await;
     run.transport = connections.first().and_then(Connection::transport);
-    close(connections).await;
-    result?;
-    if load.handshakes > 0 {
-        let made = handshakes::measure(node, config, &address).await?;
-        progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
-        run.measurements.handshakes = Some(made);
+    if result.is_ok() && load.handshakes > 0 {
+        // While these stand: a listener that ends with its dialer is not to take a moment without
+        // connections for its end.
+        result = handshakes::measure(node, config, &address).await.map(|made| {
+            progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
+            run.measurements.handshakes = Some(made);
+        });
     }
-    Ok(())
+    close(connections).await;
+    result
 }
 
 /// Refuses a load that the stack cannot carry.

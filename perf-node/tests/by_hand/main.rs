@@ -180,11 +180,14 @@ fn keys(value: &serde_yaml::Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_one_off_listener_ends_with_its_dialer() {
+async fn a_one_off_listener_ends_with_its_dialer_however_many_connections_it_makes() {
     each_stack(async |stack| {
-        let listening = Listening::start(&stack, &["--one-off"]).await;
-        dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
-        listening.process.ended().await.assert_status(0);
+        for more in [&[][..], &["--connections", "2"], &["--handshakes", "5"]] {
+            let listening = Listening::start(&stack, &["--one-off"]).await;
+            let launch = dial(&stack, &listening.address).args(SIZES).args(more.iter().copied());
+            launch.run().await.measured(SECTIONS);
+            listening.process.ended().await.assert_status(0);
+        }
     })
     .await;
 }
