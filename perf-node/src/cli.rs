@@ -89,8 +89,22 @@ impl Invocation {
 pub enum Refused {
     /// clap's own: a bad argument, or `--help` and `--version`.
     Arguments(clap::Error),
-    /// A setting, in the role that could be told.
-    Setting(Option<Role>, Invalid),
+    /// A setting.
+    Setting {
+        /// In this role, where it could be told.
+        role: Option<Role>,
+        /// How a document that says so is printed.
+        format: Format,
+        /// Which one, and why.
+        invalid: Invalid,
+    },
+}
+
+impl Refused {
+    /// Where nothing says how to print, or nothing is printed.
+    fn setting(role: Option<Role>, invalid: Invalid) -> Self {
+        Self::Setting { role, format: Format::Yaml, invalid }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -237,7 +251,7 @@ pub fn invocation(
             Config::from_contract(&environment)
                 .and_then(|config| configured(node, &environment, config))
                 .map(Invocation::Contract)
-                .map_err(|invalid| Refused::Setting(role, invalid))
+                .map_err(|invalid| Refused::setting(role, invalid))
         }
     }
 }
@@ -383,7 +397,8 @@ mod tests {
     #[test]
     fn a_transport_flag_may_not_contradict_the_address() {
         let line = format!("perf-node dial {QUIC} --transport tcp");
-        let Err(Refused::Setting(Some(Role::Dialer), invalid)) = parse(&line, &[]) else {
+        let Err(Refused::Setting { role: Some(Role::Dialer), invalid, .. }) = parse(&line, &[])
+        else {
             panic!("accepted")
         };
         assert!(invalid.to_string().contains("which is quic-v1"), "{invalid}");
@@ -405,7 +420,7 @@ mod tests {
             assert_eq!(config.stack.to_string(), transport);
             assert!(dial("").is_err() || transport == "raw-tcp", "{address}");
         }
-        let Err(Refused::Setting(_, invalid)) =
+        let Err(Refused::Setting { invalid, .. }) =
             parse(&format!("perf-node dial {QUIC} --transport raw-quic"), &[])
         else {
             panic!("accepted")
@@ -426,7 +441,8 @@ mod tests {
             ("--transport raw-tls --cipher rot13", "--cipher: \"rot13\" is not accepted"),
             ("--transport raw-noise --cipher aes-128-gcm", "means nothing to raw-noise"),
         ] {
-            let Err(Refused::Setting(_, invalid)) = listen(&format!("perf-node listen {flags}"))
+            let Err(Refused::Setting { invalid, .. }) =
+                listen(&format!("perf-node listen {flags}"))
             else {
                 panic!("accepted {flags}")
             };
@@ -455,7 +471,7 @@ mod tests {
         assert!(matches!(parse("perf-node", &environment), Ok(Invocation::Contract(_))));
         assert!(matches!(
             parse("perf-node", &environment[..1]),
-            Err(Refused::Setting(Some(Role::Dialer), _))
+            Err(Refused::Setting { role: Some(Role::Dialer), .. })
         ));
     }
 }

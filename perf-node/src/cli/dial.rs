@@ -101,13 +101,13 @@ pub(super) fn dial(
     environment: Settings,
     perf_node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
     let DialFlags { address, node, plan, load, output } = flags;
+    let (role, format) = (Some(Role::Dialer), output.format.into());
+    let refused = |invalid| Refused::Setting { role, format, invalid };
     let transport = transport(&address, node.stack.transport.as_deref()).map_err(refused)?;
     let stack = StackFlags { transport, ..node.stack };
     let node = NodeFlags { stack, ..node };
     let for_itself = load.handshakes.is_some();
-    let format = output.format.into();
     let settings = plan
         .said()
         .into_iter()

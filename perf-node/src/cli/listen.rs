@@ -53,7 +53,7 @@ pub(super) fn listen(
     environment: Settings,
     node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(Some(Role::Listener), invalid);
+    let refused = |invalid| Refused::setting(Some(Role::Listener), invalid);
     let LimitFlags { allow_peers, max_bytes, max_streams, max_connections, max_rate, max_duration } =
         flags.limits;
     let settings = with_node(environment, &flags.node)

@@ -65,8 +65,13 @@ async fn what_is_left_of_a_failure_conforms() {
     let stack = stack("tcp noise yamux");
     let nobody = dial(&stack, "/ip4/127.0.0.1/tcp/1").run().await;
     assert_eq!(conforming(&nobody)["failure"]["class"], "connect");
-    let refused = dial(&stack, "/ip4/127.0.0.1/tcp/1").args(["--streams", "0"]).run().await;
-    assert_eq!(conforming(&refused)["failure"]["class"], "usage");
+    for format in ["yaml", "json"] {
+        let refused = dial(&stack, "/ip4/127.0.0.1/tcp/1").args(["--streams", "0"]);
+        let refused = refused.args(["--format", format]).run().await;
+        assert_eq!(conforming(&refused)["failure"]["class"], "usage");
+        let is_json = serde_json::from_str::<Value>(&refused.stdout).is_ok();
+        assert_eq!(is_json, format == "json", "{}", refused.everything());
+    }
     let unknown = node().args(["dial", "/ip4/127.0.0.1/udp/1/webrtc-direct"]).run().await;
     assert_eq!(conforming(&unknown)["failure"]["class"], "unsupported");
     for (signal, class) in [(None, "transfer"), (Some(Signal::SIGINT), "interrupted")] {
