@@ -37,7 +37,8 @@ pub(crate) async fn dial<N: Node>(
     config: Config,
     address: Option<String>,
 ) -> Outcome {
-    let (report_node, stack, load) = (Arc::clone(&node), config.stack, config.load);
+    let (report_node, stack) = (Arc::clone(&node), config.stack);
+    let load = config.load.has_transfers(&config.plan).then_some(config.load);
     let progress = config.progress;
     let shared = Arc::new(Mutex::new(Run::default()));
     let inside = Arc::clone(&shared);
@@ -130,8 +131,8 @@ async fn measure<N: Node>(
     };
     run.details = connection.details();
     let mut connections = vec![Costed::new(connection, &run.cost)];
-    let at_once = config.plan.has_transfers() || config.load.latency_under.is_some();
-    while at_once && connections.len() < config.load.connections {
+    let several = config.load.has_transfers(&config.plan);
+    while several && connections.len() < config.load.connections {
         let connection = connect(node, config, &address).await?;
         connections.push(Costed::new(connection, &run.cost));
     }

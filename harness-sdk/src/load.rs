@@ -96,6 +96,11 @@ impl Load {
         transfers.max(beside)
     }
 
+    /// Whether there are uploads or downloads, in `plan`'s sections or beside its exchanges: what streams are for.
+    pub(crate) fn has_transfers(&self, plan: &Plan) -> bool {
+        plan.has_transfers() || self.latency_under.is_some()
+    }
+
     /// Refuses what cannot be measured as `plan` has it.
     ///
     /// # Errors
@@ -113,6 +118,20 @@ impl Load {
         if self.omit > Duration::ZERO && !directions.iter().any(timed) {
             let told = "--omit: leaves out the first seconds of iterations that last a given time, and there are none; give --duration, and no size";
             return refuse(told.to_owned());
+        }
+        if !self.has_transfers(plan) {
+            if self.streams > 1 {
+                return refuse(format!(
+                    "--streams: \"{}\" are for uploads, downloads and --latency-under-load, and there are none",
+                    self.streams
+                ));
+            }
+            if self.connections > 1 && self.handshakes == 0 {
+                return refuse(format!(
+                    "--connections: \"{}\" are for uploads, downloads, --latency-under-load and --handshakes, and there are none",
+                    self.connections
+                ));
+            }
         }
         if self.bidirectional {
             if plan.upload.iterations != plan.download.iterations || plan.upload.iterations == 0 {

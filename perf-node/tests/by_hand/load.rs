@@ -94,7 +94,9 @@ async fn handshakes_are_fresh_connections_and_nothing_else() {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--handshakes", "25", "--connections", "3"];
         let document = dial(&stack, &listening.address).args(flags).run().await.measured(NONE);
-        let made = document.node.unwrap().handshakes.unwrap();
+        let node = document.node.unwrap();
+        assert_eq!(node.load, None, "nothing was moved on several connections");
+        let made = node.handshakes.unwrap();
         assert_eq!((made.completed, made.at_once), (25, 3));
         assert!((made.per_second * made.seconds / 25.0 - 1.0).abs() < 1e-4, "{made:?}");
         let HandshakePercentiles { p50, p90, p99 } = made.ready_ms;
