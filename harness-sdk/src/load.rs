@@ -108,6 +108,10 @@ impl Load {
     /// [`Invalid::Combination`], naming the flags and the reason.
     pub fn check(&self, plan: &Plan) -> Result<(), Invalid> {
         let refuse = |reason: String| Err(Invalid::Combination(reason));
+        if !plan.has_transfers() && plan.latency_iterations == 0 && self.handshakes == 0 {
+            let told = "nothing would be measured: all iterations are 0, and so are --handshakes; give one of them a number above 0";
+            return refuse(told.to_owned());
+        }
         let directions = [plan.upload, plan.download];
         let sized = |direction: &Direction| {
             direction.iterations > 0 && matches!(direction.amount, Amount::Bytes(_))

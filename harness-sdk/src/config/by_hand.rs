@@ -139,7 +139,7 @@ mod tests {
         let no_transfers = [(&UPLOAD_ITERATIONS, "0"), (&DOWNLOAD_ITERATIONS, "0")];
         let only =
             |flags: &[(&'static Variable, &'static str)]| [&no_transfers[..], flags].concat();
-        let cases: [(&[(&Variable, &str)], &str); 14] = [
+        let cases: [(&[(&Variable, &str)], &str); 15] = [
             (
                 &[(&STREAMS, "0")],
                 "--streams: \"0\" is not accepted; it takes a whole number, 1 to 100",
@@ -165,6 +165,7 @@ mod tests {
                 "one direction has a size",
             ),
             (&only(&[(&STREAMS, "4"), (&HANDSHAKES, "9")]), "--streams: \"4\" are for uploads"),
+            (&only(&[(&LATENCY_ITERATIONS, "0")]), "nothing would be measured"),
             (&only(&[(&CONNECTIONS, "4")]), "--connections: \"4\" are for uploads"),
             (&[(&LATENCY_UNDER_LOAD, "up")], "upload, download or both"),
             (&[(&LATENCY_UNDER_LOAD, "both"), (&LATENCY_ITERATIONS, "0")], "--latency-iterations"),

@@ -214,7 +214,7 @@ async fn help_and_version_are_for_stdout() {
 async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
     let quic = "/ip4/127.0.0.1/udp/1/quic-v1";
     let tcp = "/ip4/127.0.0.1/tcp/1";
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 20] = [
         (&["fly"], &["fly"]),
         (&["dial"], &["MULTIADDR"]),
         (&["listen", "--port", "70000"], &["--port", "70000", "0 to 65535"]),
@@ -229,6 +229,7 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
         (&["dial", tcp, "--stall-secs", "0"], &["--stall-secs", "\"0\"", "above 0"]),
         (&["dial", tcp, "--streams", "0"], &["--streams", "\"0\"", "1 to 100"]),
         (&["dial", tcp, "--omit", "1"], &["--omit", "--duration"]),
+        (&["dial", tcp, "--handshakes", "0"], &["nothing would be measured", "--handshakes"]),
         (&["dial", tcp, "--handshakes", "9", "--streams", "4"], &["--streams", "there are none"]),
         (
             &["dial", tcp, "--connections", "4", "--handshakes", "0", "--latency-iterations", "1"],
