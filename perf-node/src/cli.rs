@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings};
-use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, exit};
+use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, Transport, exit};
 use libp2p::Multiaddr;
 
 use self::dial::{DialFlags, dial};
@@ -266,6 +266,24 @@ fn configured(node: &mut PerfNode, settings: &Settings, config: Config) -> Resul
         ))),
         _ => Ok(config),
     }
+}
+
+/// The same by hand, of `role`. An identity that nobody would be shown is refused here alone: a test matrix may give
+/// all of its nodes one.
+fn configured_by_hand(
+    role: Role,
+    node: &mut PerfNode,
+    settings: &Settings,
+) -> Result<Config, Invalid> {
+    let config = Config::by_hand(role, settings.clone())?;
+    let transport = config.stack.transport;
+    let nameless = baselines::is_raw(transport) && transport != Transport::RawNoise;
+    if config.identity.is_some() && nameless {
+        return Err(Invalid::Combination(format!(
+            "--identity, or PERF_IDENTITY: {transport} shows nobody who a node is, as of the baselines raw-noise alone does; leave it out"
+        )));
+    }
+    configured(node, settings, config)
 }
 
 /// Prints what clap has to say: on stdout with status 0 where it was asked for, else on stderr with

@@ -181,6 +181,28 @@ async fn a_load_that_they_do_not_carry_is_refused_before_anything_is_dialed() {
 }
 
 #[tokio::test]
+async fn an_identity_that_nobody_would_be_shown_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    let flags = ["--identity", key.to_str().unwrap()];
+    for stack in raw_stacks() {
+        if stack.transport == Transport::RawNoise {
+            let listening = Listening::start(&stack, &flags).await;
+            let launch = dial(&stack, &listening.address).measuring([1, 1, 1], 10);
+            launch.args(flags).run().await.measured([1, 1, 1]);
+            continue;
+        }
+        let name = stack.transport.as_str();
+        let listener = node().args(["listen", "--transport", name]).args(flags).run().await;
+        assert!(listener.failed_silently(Class::Usage).contains(name), "{}", listener.everything());
+        let listening = Listening::start(&stack, &[]).await;
+        let dialer = dial(&stack, &listening.address).args(flags).run().await;
+        let failure = dialer.failed(Class::Usage, NONE);
+        assert!(failure.message.starts_with("--identity"), "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn quic_carries_several_requests_at_once() {
     let quic = stack("raw-quic");
     let listening = Listening::start(&quic, &[]).await;

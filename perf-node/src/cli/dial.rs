@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use harness_sdk::config::{self, Config, Role, Settings, Variable, by_hand};
+use harness_sdk::config::{self, Role, Settings, Variable, by_hand};
 
 use super::{
-    DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, configured, transport, with_node,
+    DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, configured_by_hand, transport,
+    with_node,
 };
 use crate::node::PerfNode;
 
@@ -117,9 +118,7 @@ pub(super) fn dial(
             settings.with_flag(variable, value)
         });
     let settings = with_interval(with_sections(settings, for_itself));
-    let config = Config::by_hand(Role::Dialer, settings.clone())
-        .and_then(|config| configured(perf_node, &settings, config))
-        .map_err(refused)?;
+    let config = configured_by_hand(Role::Dialer, perf_node, &settings).map_err(refused)?;
     Ok(Invocation::Dial { config, address, format })
 }
 
