@@ -165,7 +165,8 @@ async fn a_load_that_they_do_not_carry_is_refused_before_anything_is_dialed() {
             dial.args(flags.iter().copied()).run().await
         };
         run(&["--connections", "2"]).await.measured([1, 1, 1]);
-        for flags in [&["--streams", "2"][..], &["--bidirectional"]] {
+        let beside = ["--latency-under-load", "upload"];
+        for flags in [&["--streams", "2"][..], &["--bidirectional"], &beside] {
             let ended = run(flags).await;
             if stack.transport.as_str() == "raw-quic" {
                 ended.measured([1, 1, 1]);

@@ -72,7 +72,8 @@ struct LoadFlags {
     #[arg(long)]
     bidirectional: bool,
     /// After the latency section: as many exchanges again, on the same connection beside uploads,
-    /// downloads or both; p99 takes 1000 --latency-iterations, p99.9 10000
+    /// downloads or both; p99 takes 1000 --latency-iterations, p99.9 10000. mplex has no flow control:
+    /// beside its downloads an exchange may wait until opening its stream is given up (status 5)
     #[arg(long, value_name = "upload|download|both")]
     latency_under_load: Option<String>,
     /// Connections made afresh, each until it is ready and then closed, one after the other or as

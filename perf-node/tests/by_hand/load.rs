@@ -4,11 +4,13 @@
 use std::collections::HashSet;
 
 use harness_sdk::document::{HandshakePercentiles, LoadInfo, StreamsInfo, TailPercentiles};
-use harness_sdk::{Class, Document, Muxer};
+use harness_sdk::{Class, Document};
 use nix::sys::signal::Signal;
 
 use crate::phases_of;
-use crate::support::{Listening, NONE, dial, each_libp2p_stack, each_stack, stack};
+use crate::support::{
+    Listening, NONE, beside_exchanges, dial, each_stack, each_stack_with_streams, stack,
+};
 
 fn load(document: &Document) -> &LoadInfo {
     document.node.as_ref().unwrap().load.as_ref().unwrap()
@@ -26,7 +28,7 @@ fn assert_streams(of: Option<&StreamsInfo>, streams: usize, iterations: usize) {
 
 #[tokio::test]
 async fn each_stream_of_each_connection_moves_its_bytes() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--streams", "3", "--connections", "2", "--warmup", "1"];
         let ended = dial(&stack, &listening.address).measuring([2, 1, 3], 200_001).args(flags);
@@ -50,7 +52,7 @@ async fn each_stream_of_each_connection_moves_its_bytes() {
 
 #[tokio::test]
 async fn both_directions_at_once_are_two_sections() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         let launch = dial(&stack, &listening.address).measuring([3, 3, 0], 1_000_000);
         let document = launch.arg("--bidirectional").run().await.measured([3, 3, 0]);
@@ -62,15 +64,9 @@ async fn both_directions_at_once_are_two_sections() {
 
 #[tokio::test]
 async fn latency_under_load_stands_beside_the_latency_section() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
-        // mplex has no flow control: beside a download an exchange may wait for the ten seconds that
-        // opening a stream may take.
-        let beside: &[_] = match stack.muxer {
-            Some(Muxer::Mplex) => &["upload"],
-            _ => &["both", "download"],
-        };
-        for &beside in beside {
+        for &beside in beside_exchanges(&stack) {
             let launch = dial(&stack, &listening.address).measuring([0, 0, 20], 0);
             let flags = ["--latency-under-load", beside];
             let document = launch.args(flags).run().await.measured([0, 0, 20]);
