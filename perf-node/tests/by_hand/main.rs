@@ -117,7 +117,7 @@ async fn listen_says_what_to_type_on_the_other_machine() {
 
 #[tokio::test]
 async fn on_0_0_0_0_one_dialable_address_a_line_is_printed_for_each_of_the_machines() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-tls"), stack("raw-quic")] {
+    for stack in ["tcp noise yamux", "quic-v1", "webtransport", "raw-tls", "raw-quic"].map(stack) {
         let ips = route::usable_ips(Ipv4Addr::UNSPECIFIED.into());
         assert!(ips.contains(&Ipv4Addr::LOCALHOST.into()), "{ips:?}");
         let mut process = node().args(["listen", "--transport", stack.transport.as_str()]).spawn();
@@ -266,7 +266,7 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
 
 #[tokio::test]
 async fn names_are_resolved() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-noise"), stack("raw-quic")]
+    for stack in ["tcp noise yamux", "quic-v1", "webtransport", "raw-noise", "raw-quic"].map(stack)
     {
         let listening = Listening::start(&stack, &[]).await;
         let named = |name| listening.address.replace("ip4/127.0.0.1", name);
@@ -300,16 +300,24 @@ async fn an_identity_is_kept_in_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     let file = file.to_str().unwrap();
-    let id = async |stack: Stack, flags: &[&str]| {
+    // The peer id, and the hashes of webtransport's certificates.
+    let shown = async |stack: Stack, flags: &[&str]| {
         let listening = Listening::start(&stack, flags).await;
         dial(&stack, &listening.address).measuring([1, 0, 0], 1).run().await.measured([1, 0, 0]);
-        listening.address.rsplit_once('/').unwrap().1.to_owned()
+        let address: Multiaddr = listening.address.parse().unwrap();
+        let shown = |part: &Protocol<'_>| matches!(part, Protocol::P2p(_) | Protocol::Certhash(_));
+        address.iter().filter(shown).map(Protocol::acquire).collect::<Vec<_>>()
     };
-    let first = id(stacks()[0], &["--identity", file]).await;
+    let kept = ["--identity", file];
+    let first = shown(stacks()[0], &kept).await;
     for stack in stacks() {
-        assert_eq!(id(stack, &["--identity", file]).await, first, "{stack}");
+        let again = shown(stack, &kept).await;
+        assert_eq!(again.last(), first.last(), "{stack}");
+        let certificates = if stack.transport == Transport::Webtransport { 2 } else { 0 };
+        assert_eq!(again.len(), certificates + 1, "{stack}: {again:?}");
+        assert_eq!(shown(stack, &kept).await, again, "{stack}");
     }
-    assert_ne!(id(stacks()[0], &[]).await, first);
+    assert_ne!(shown(stacks()[0], &[]).await, first);
 }
 
 #[tokio::test]
