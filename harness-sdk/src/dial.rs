@@ -37,7 +37,8 @@ pub(crate) async fn dial<N: Node>(
     config: Config,
     address: Option<String>,
 ) -> Outcome {
-    let (report_node, stack, load) = (Arc::clone(&node), config.stack, config.load);
+    let (report_node, stack) = (Arc::clone(&node), config.stack);
+    let load = config.load.has_transfers(&config.plan).then_some(config.load);
     let progress = config.progress;
     let shared = Arc::new(Mutex::new(Run::default()));
     let inside = Arc::clone(&shared);
@@ -130,24 +131,26 @@ async fn measure<N: Node>(
     };
     run.details = connection.details();
     let mut connections = vec![Costed::new(connection, &run.cost)];
-    let at_once = config.plan.has_transfers() || config.load.latency_under.is_some();
-    while at_once && connections.len() < config.load.connections {
+    let several = config.load.has_transfers(&config.plan);
+    while several && connections.len() < config.load.connections {
         let connection = connect(node, config, &address).await?;
         connections.push(Costed::new(connection, &run.cost));
     }
     let Config { plan, load, stall, progress, .. } = config;
     progress.tell(&Event::connected(&address, config.stack, connections.len(), &run.details));
     let conduct = Conduct { plan, load, stall: *stall, progress };
-    let result = plan::run(conduct, &connections, &mut run.measurements).await;
+    let mut result = plan::run(conduct, &connections, &mut run.measurements).await;
     run.transport = connections.first().and_then(Connection::transport);
-    close(connections).await;
-    result?;
-    if load.handshakes > 0 {
-        let made = handshakes::measure(node, config, &address).await?;
-        progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
-        run.measurements.handshakes = Some(made);
+    if result.is_ok() && load.handshakes > 0 {
+        // While these stand: a listener that ends with its dialer is not to take a moment without
+        // connections for its end.
+        result = handshakes::measure(node, config, &address).await.map(|made| {
+            progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
+            run.measurements.handshakes = Some(made);
+        });
     }
-    Ok(())
+    close(connections).await;
+    result
 }
 
 /// Refuses a load that the stack cannot carry.

@@ -8,11 +8,10 @@ use tokio::time::Instant;
 
 use crate::config::Invalid;
 use crate::failure::{Failure, Phase};
-use crate::meter::Moved;
 use crate::node::Connection;
 use crate::plan::{Amount, Direction, Plan};
 use crate::stats::gbps;
-use crate::transfer::{Done, Lane, SMALLEST_REQUEST, Transfer, next_request};
+use crate::transfer::{Done, Lane, Transfer, smallest_request};
 
 /// How a plan's iterations are run. The default is the contract's: one stream of one connection,
 /// one direction after the other, nothing left out.
@@ -96,6 +95,11 @@ impl Load {
         transfers.max(beside)
     }
 
+    /// Whether there are uploads or downloads, in `plan`'s sections or beside its exchanges: what streams are for.
+    pub(crate) fn has_transfers(&self, plan: &Plan) -> bool {
+        plan.has_transfers() || self.latency_under.is_some()
+    }
+
     /// Refuses what cannot be measured as `plan` has it.
     ///
     /// # Errors
@@ -103,6 +107,10 @@ impl Load {
     /// [`Invalid::Combination`], naming the flags and the reason.
     pub fn check(&self, plan: &Plan) -> Result<(), Invalid> {
         let refuse = |reason: String| Err(Invalid::Combination(reason));
+        if !plan.has_transfers() && plan.latency_iterations == 0 && self.handshakes == 0 {
+            let told = "nothing would be measured: all iterations are 0, and so are --handshakes; give one of them a number above 0";
+            return refuse(told.to_owned());
+        }
         let directions = [plan.upload, plan.download];
         let sized = |direction: &Direction| {
             direction.iterations > 0 && matches!(direction.amount, Amount::Bytes(_))
@@ -113,6 +121,20 @@ impl Load {
         if self.omit > Duration::ZERO && !directions.iter().any(timed) {
             let told = "--omit: leaves out the first seconds of iterations that last a given time, and there are none; give --duration, and no size";
             return refuse(told.to_owned());
+        }
+        if !self.has_transfers(plan) {
+            if self.streams > 1 {
+                return refuse(format!(
+                    "--streams: \"{}\" are for uploads, downloads and --latency-under-load, and there are none",
+                    self.streams
+                ));
+            }
+            if self.connections > 1 && self.handshakes == 0 {
+                return refuse(format!(
+                    "--connections: \"{}\" are for uploads, downloads, --latency-under-load and --handshakes, and there are none",
+                    self.connections
+                ));
+            }
         }
         if self.bidirectional {
             if plan.upload.iterations != plan.download.iterations || plan.upload.iterations == 0 {
@@ -198,30 +220,26 @@ impl<C: Connection> Round<'_, C> {
         shares: &[Share],
         after: Option<&[Flow]>,
     ) -> Result<Vec<Flow>, Failure> {
-        let first = |share: usize, lane: usize| match (after, shares[share].amount) {
-            (Some(flows), Amount::Duration(duration)) => {
-                let Moved { bytes, time } = flows[share].streams[lane].moved;
-                next_request(bytes, bytes, time, duration)
-            }
-            _ => SMALLEST_REQUEST,
-        };
+        let before =
+            |share: usize, lane: usize| after.map(|flows| flows[share].streams[lane].moved);
+        let smallest = smallest_request(shares.iter().map(|share| share.lanes.len()).sum());
         // One stream alone is not put beside anything: nothing but its request is timed.
         if let [share] = shares
             && let ([connection], [lane]) = (self.connections, &share.lanes[..])
         {
-            let transfer = self.transfer(connection, share, lane);
-            let done = transfer.run(share.amount, first(0, 0)).await?;
+            let transfer = self.transfer(connection, share, lane, smallest);
+            let done = transfer.run(share.amount, before(0, 0)).await?;
             return Ok(vec![Flow { streams: vec![done], time: done.moved.time }]);
         }
         let begun = Instant::now();
         let mut running: FuturesUnordered<_> = self
             .places(shares)
             .map(|(share, lane, connection)| {
-                let transfer =
-                    self.transfer(connection, &shares[share], &shares[share].lanes[lane]);
-                let (amount, first) = (shares[share].amount, first(share, lane));
+                let of = &shares[share];
+                let transfer = self.transfer(connection, of, &of.lanes[lane], smallest);
+                let (amount, before) = (of.amount, before(share, lane));
                 async move {
-                    let done = transfer.run(amount, first).await?;
+                    let done = transfer.run(amount, before).await?;
                     Ok::<_, Failure>((share, lane, done, begun.elapsed()))
                 }
             })
@@ -250,8 +268,14 @@ impl<C: Connection> Round<'_, C> {
         })
     }
 
-    fn transfer<'a>(&self, connection: &'a C, share: &Share, lane: &'a Lane) -> Transfer<'a, C> {
-        Transfer { connection, stall: self.stall, phase: share.phase, lane }
+    fn transfer<'a>(
+        &self,
+        connection: &'a C,
+        share: &Share,
+        lane: &'a Lane,
+        smallest: u64,
+    ) -> Transfer<'a, C> {
+        Transfer { connection, stall: self.stall, phase: share.phase, lane, smallest }
     }
 }
 
@@ -431,6 +455,18 @@ mod tests {
         let (counted, lasted) = sample(Duration::from_secs(2)).await;
         assert_near(counted, 8.0);
         assert!((6.0..7.5).contains(&lasted), "{lasted}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_slow_streams_do_not_stretch_an_iteration_by_their_number() {
+        // A hundred streams of 10 Mbit/s.
+        let connections = [Uneven::new(&[0.0125])];
+        let load = Load { streams: 100, ..Load::default() };
+        let plan = plan(Amount::Duration(Duration::from_secs(1)), [1, 0]);
+        let begun = Instant::now();
+        measure(&plan, load, &connections).await.0.unwrap();
+        let lasted = begun.elapsed().as_secs_f64();
+        assert!(lasted < 6.0, "{lasted}");
     }
 
     #[tokio::test(start_paused = true)]

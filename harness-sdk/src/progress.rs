@@ -282,7 +282,7 @@ mod tests {
     use crate::meter::Meter;
     use crate::node::Connection;
     use crate::plan::Amount;
-    use crate::transfer::Transfer;
+    use crate::transfer::{Transfer, smallest_request};
 
     /// A megabyte a second, in both directions alike.
     struct Steady;
@@ -312,11 +312,12 @@ mod tests {
             stall: Duration::from_secs(30),
             phase: Phase::Upload,
             lane: &share.lanes[0],
+            smallest: smallest_request(1),
         };
         let part = Part { iteration: Some(2), iterations: 3, omitted: false };
         let mut told = Vec::new();
         let second = Duration::from_secs(1);
-        let work = transfer.run(amount, 0);
+        let work = transfer.run(amount, None);
         watch(second, part, std::slice::from_ref(&share), work, |event| told.push(event))
             .await
             .unwrap();

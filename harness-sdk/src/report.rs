@@ -29,7 +29,8 @@ pub(crate) struct Report<'a> {
     pub(crate) transport: Option<TransportInfo>,
     /// What moving payload cost.
     pub(crate) cost: Cost,
-    pub(crate) load: Load,
+    /// How uploads and downloads were run, where there were any.
+    pub(crate) load: Option<Load>,
 }
 
 impl Report<'_> {
@@ -107,8 +108,9 @@ impl Report<'_> {
 
     /// What is not as the contract has it: absent where all is.
     fn load_info(&self, measurements: &Measurements) -> Option<LoadInfo> {
-        let Load { connections, streams, bidirectional, omit, .. } = self.load;
-        let plain = Load { latency_under: None, handshakes: 0, ..self.load } == Load::default();
+        let load = self.load?;
+        let Load { connections, streams, bidirectional, omit, .. } = load;
+        let plain = Load { latency_under: None, handshakes: 0, ..load } == Load::default();
         let of = |phase| {
             let whole = measurements.whole.iter().find(|samples| samples.phase == phase)?;
             let Streams { moved, fairness } = whole.streams.as_ref()?;

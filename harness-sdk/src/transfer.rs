@@ -68,22 +68,30 @@ pub(crate) struct Transfer<'a, C> {
     pub(crate) stall: Duration,
     pub(crate) phase: Phase,
     pub(crate) lane: &'a Lane,
+    /// What each of several back-to-back requests is at least: see [`smallest_request`].
+    pub(crate) smallest: u64,
 }
 
 impl<C: Connection> Transfer<'_, C> {
-    /// Moves `amount`. Back-to-back requests begin with one of `first` bytes.
-    pub(crate) async fn run(&self, amount: Amount, first: u64) -> Result<Done, Failure> {
+    /// Moves `amount`. `after`: what the lane did just before, which tells how large back-to-back requests may be.
+    pub(crate) async fn run(&self, amount: Amount, after: Option<Moved>) -> Result<Done, Failure> {
         match amount {
             Amount::Bytes(bytes) => self.request(bytes).await,
-            Amount::Duration(duration) => self.requests_for(duration, first).await,
+            Amount::Duration(duration) => self.requests_for(duration, after).await,
         }
     }
 
     /// Back-to-back requests for about `duration`: how many bytes, in what time.
-    async fn requests_for(&self, duration: Duration, first: u64) -> Result<Done, Failure> {
+    async fn requests_for(
+        &self,
+        duration: Duration,
+        after: Option<Moved>,
+    ) -> Result<Done, Failure> {
         let start = Instant::now();
         let (mut total, mut in_requests) = (0, Duration::ZERO);
-        let mut size = first;
+        let mut size = after.map_or(self.smallest, |Moved { bytes, time }| {
+            next_request(self.smallest, bytes, bytes, time, duration)
+        });
         loop {
             let Done { moved: Moved { bytes, time }, opening } = self.request(size).await?;
             (total, in_requests) = (total + bytes, in_requests + time);
@@ -95,7 +103,7 @@ impl<C: Connection> Transfer<'_, C> {
                 let time = if foreign { in_requests } else { elapsed };
                 return Ok(Done { moved: Moved { bytes: total, time }, opening });
             }
-            size = next_request(size, total, elapsed, duration - elapsed);
+            size = next_request(self.smallest, size, total, elapsed, duration - elapsed);
         }
     }
 
@@ -156,20 +164,34 @@ fn check_counts(phase: Phase, bytes: u64, meter: &Meter) -> Result<(), Failure> 
     Err(Failure::new(Class::Transfer, phase, message))
 }
 
-/// What back-to-back requests begin with where nothing is known of the rate.
-pub(crate) const SMALLEST_REQUEST: u64 = 1 << 20;
+/// What back-to-back requests of one stream begin with where nothing is known of the rate.
+const SMALLEST_REQUEST: u64 = 1 << 20;
+/// The same of each of many streams.
+const SMALLEST_SHARE: u64 = 64 << 10;
 const LARGEST_REQUEST: u64 = 1 << 30;
 
 /// A burst, of a bucket or of buffers, may let a small request through at a rate that the next never sees.
 const LARGEST_GROWTH: u64 = 8;
 
+/// What back-to-back requests begin with, and are at least, on each of `streams` that share the way: as much
+/// together as one stream alone, so that a hundred on a slow link do not take a hundred times as long.
+pub(crate) fn smallest_request(streams: usize) -> u64 {
+    (SMALLEST_REQUEST / streams.max(1) as u64).max(SMALLEST_SHARE)
+}
+
 /// How large the next of several back-to-back requests is: what the rate so far moves in a
 /// second, or in what remains, whichever is shorter; and not much more than the one before.
-pub(crate) fn next_request(before: u64, total: u64, elapsed: Duration, remaining: Duration) -> u64 {
+pub(crate) fn next_request(
+    smallest: u64,
+    before: u64,
+    total: u64,
+    elapsed: Duration,
+    remaining: Duration,
+) -> u64 {
     let rate = total as f64 / elapsed.as_secs_f64().max(1e-9);
     let bytes = rate * remaining.min(Duration::from_secs(1)).as_secs_f64();
-    let most = before.saturating_mul(LARGEST_GROWTH).clamp(SMALLEST_REQUEST, LARGEST_REQUEST);
-    (bytes as u64).clamp(SMALLEST_REQUEST, most)
+    let most = before.saturating_mul(LARGEST_GROWTH).clamp(smallest, LARGEST_REQUEST);
+    (bytes as u64).clamp(smallest, most)
 }
 
 #[cfg(test)]
@@ -180,9 +202,18 @@ mod tests {
     #[test]
     fn requests_stay_bounded() {
         let second = Duration::from_secs(1);
-        assert_eq!(next_request(1 << 20, 1 << 20, second * 100, second), SMALLEST_REQUEST);
-        assert_eq!(next_request(1 << 29, u64::MAX / 2, second, second * 100), LARGEST_REQUEST);
-        assert_eq!(next_request(1 << 20, u64::MAX / 2, second, second * 100), 8 << 20);
+        let next = |before, total, elapsed, remaining| {
+            next_request(smallest_request(1), before, total, elapsed, remaining)
+        };
+        assert_eq!(next(1 << 20, 1 << 20, second * 100, second), SMALLEST_REQUEST);
+        assert_eq!(next(1 << 29, u64::MAX / 2, second, second * 100), LARGEST_REQUEST);
+        assert_eq!(next(1 << 20, u64::MAX / 2, second, second * 100), 8 << 20);
+    }
+
+    #[test]
+    fn many_streams_begin_as_one_does_together() {
+        let sizes = [1, 4, 16, 25_600].map(smallest_request);
+        assert_eq!(sizes, [1 << 20, 1 << 18, 1 << 16, 1 << 16]);
     }
 
     /// The first two megabytes are in the bucket; then a megabyte a second passes.
@@ -207,9 +238,10 @@ mod tests {
     async fn a_burst_does_not_stretch_an_iteration() {
         let lane = Lane::default();
         let stall = Duration::from_secs(3600);
-        let transfer = Transfer { connection: &Bucket, stall, phase: Phase::Upload, lane: &lane };
+        let (phase, smallest) = (Phase::Upload, smallest_request(1));
+        let transfer = Transfer { connection: &Bucket, stall, phase, lane: &lane, smallest };
         let ten = Amount::Duration(Duration::from_secs(10));
-        let lasted = transfer.run(ten, SMALLEST_REQUEST).await.unwrap().moved.time.as_secs_f64();
+        let lasted = transfer.run(ten, None).await.unwrap().moved.time.as_secs_f64();
         assert!((10.0..12.0).contains(&lasted), "{lasted}");
     }
 

@@ -12,7 +12,7 @@ use crate::meter::Moved;
 use crate::node::Connection;
 use crate::plan::Conduct;
 use crate::stats::{Percentiles, gbps};
-use crate::transfer::{Lane, SMALLEST_REQUEST, Transfer, next_request};
+use crate::transfer::{Lane, Transfer, next_request, smallest_request};
 
 /// For transfers to fill the queues before the first exchange.
 const RAMP: Duration = Duration::from_millis(500);
@@ -50,14 +50,18 @@ pub(crate) async fn measure<C: Connection>(
         enough.store(true, Relaxed);
         measured
     };
-    let places = beside.phases().iter().flat_map(|phase| {
-        let streams = connections.iter().flat_map(|c| std::iter::repeat_n(c, load.streams));
-        streams.map(|connection| (*phase, connection))
-    });
-    let enough = &enough;
-    let transferring = try_join_all(places.map(|(phase, connection)| async move {
+    let places: Vec<_> = beside
+        .phases()
+        .iter()
+        .flat_map(|phase| {
+            let streams = connections.iter().flat_map(|c| std::iter::repeat_n(c, load.streams));
+            streams.map(|connection| (*phase, connection))
+        })
+        .collect();
+    let (enough, smallest) = (&enough, smallest_request(places.len()));
+    let transferring = try_join_all(places.into_iter().map(|(phase, connection)| async move {
         let lane = Lane::default();
-        let transfer = Transfer { connection, stall, phase, lane: &lane };
+        let transfer = Transfer { connection, stall, phase, lane: &lane, smallest };
         transfers(&transfer, enough).await.map(|moved| (phase, moved))
     }));
     let (latency, moved) = try_join(exchanging, transferring).await.map_err(|failure| {
@@ -78,7 +82,8 @@ async fn exchanges<C: Connection>(
     })?;
     sleep(RAMP).await;
     let lane = Lane::default();
-    let exchange = Transfer { connection, stall, phase: Phase::Latency, lane: &lane };
+    let smallest = smallest_request(1);
+    let exchange = Transfer { connection, stall, phase: Phase::Latency, lane: &lane, smallest };
     for _ in 0..count {
         latency.record(exchange.request(1).await?.moved.time);
     }
@@ -91,14 +96,14 @@ async fn transfers<C: Connection>(
     enough: &AtomicBool,
 ) -> Result<Moved, Failure> {
     let start = Instant::now();
-    let (mut bytes, mut size) = (0, SMALLEST_REQUEST);
+    let (mut bytes, mut size) = (0, transfer.smallest);
     loop {
         bytes += transfer.request(size).await?.moved.bytes;
         let time = start.elapsed();
         if enough.load(Relaxed) {
             return Ok(Moved { bytes, time });
         }
-        size = next_request(size, bytes, time, TRANSFER);
+        size = next_request(transfer.smallest, size, bytes, time, TRANSFER);
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use harness_sdk::config::{self, Config, Invalid, Role, Settings};
-use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, exit};
+use harness_sdk::{Class, Failure, Format, Node, Outcome, Phase, Transport, exit};
 use libp2p::Multiaddr;
 
 use self::dial::{DialFlags, dial};
@@ -89,8 +89,22 @@ impl Invocation {
 pub enum Refused {
     /// clap's own: a bad argument, or `--help` and `--version`.
     Arguments(clap::Error),
-    /// A setting, in the role that could be told.
-    Setting(Option<Role>, Invalid),
+    /// A setting.
+    Setting {
+        /// In this role, where it could be told.
+        role: Option<Role>,
+        /// How a document that says so is printed.
+        format: Format,
+        /// Which one, and why.
+        invalid: Invalid,
+    },
+}
+
+impl Refused {
+    /// Where nothing says how to print, or nothing is printed.
+    fn setting(role: Option<Role>, invalid: Invalid) -> Self {
+        Self::Setting { role, format: Format::Yaml, invalid }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -237,7 +251,7 @@ pub fn invocation(
             Config::from_contract(&environment)
                 .and_then(|config| configured(node, &environment, config))
                 .map(Invocation::Contract)
-                .map_err(|invalid| Refused::Setting(role, invalid))
+                .map_err(|invalid| Refused::setting(role, invalid))
         }
     }
 }
@@ -252,6 +266,24 @@ fn configured(node: &mut PerfNode, settings: &Settings, config: Config) -> Resul
         ))),
         _ => Ok(config),
     }
+}
+
+/// The same by hand, of `role`. An identity that nobody would be shown is refused here alone: a test matrix may give
+/// all of its nodes one.
+fn configured_by_hand(
+    role: Role,
+    node: &mut PerfNode,
+    settings: &Settings,
+) -> Result<Config, Invalid> {
+    let config = Config::by_hand(role, settings.clone())?;
+    let transport = config.stack.transport;
+    let nameless = baselines::is_raw(transport) && transport != Transport::RawNoise;
+    if config.identity.is_some() && nameless {
+        return Err(Invalid::Combination(format!(
+            "--identity, or PERF_IDENTITY: {transport} shows nobody who a node is, as of the baselines raw-noise alone does; leave it out"
+        )));
+    }
+    configured(node, settings, config)
 }
 
 /// Prints what clap has to say: on stdout with status 0 where it was asked for, else on stderr with
@@ -383,7 +415,8 @@ mod tests {
     #[test]
     fn a_transport_flag_may_not_contradict_the_address() {
         let line = format!("perf-node dial {QUIC} --transport tcp");
-        let Err(Refused::Setting(Some(Role::Dialer), invalid)) = parse(&line, &[]) else {
+        let Err(Refused::Setting { role: Some(Role::Dialer), invalid, .. }) = parse(&line, &[])
+        else {
             panic!("accepted")
         };
         assert!(invalid.to_string().contains("which is quic-v1"), "{invalid}");
@@ -405,7 +438,7 @@ mod tests {
             assert_eq!(config.stack.to_string(), transport);
             assert!(dial("").is_err() || transport == "raw-tcp", "{address}");
         }
-        let Err(Refused::Setting(_, invalid)) =
+        let Err(Refused::Setting { invalid, .. }) =
             parse(&format!("perf-node dial {QUIC} --transport raw-quic"), &[])
         else {
             panic!("accepted")
@@ -426,7 +459,8 @@ mod tests {
             ("--transport raw-tls --cipher rot13", "--cipher: \"rot13\" is not accepted"),
             ("--transport raw-noise --cipher aes-128-gcm", "means nothing to raw-noise"),
         ] {
-            let Err(Refused::Setting(_, invalid)) = listen(&format!("perf-node listen {flags}"))
+            let Err(Refused::Setting { invalid, .. }) =
+                listen(&format!("perf-node listen {flags}"))
             else {
                 panic!("accepted {flags}")
             };
@@ -455,7 +489,7 @@ mod tests {
         assert!(matches!(parse("perf-node", &environment), Ok(Invocation::Contract(_))));
         assert!(matches!(
             parse("perf-node", &environment[..1]),
-            Err(Refused::Setting(Some(Role::Dialer), _))
+            Err(Refused::Setting { role: Some(Role::Dialer), .. })
         ));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use harness_sdk::{Class, Config, Failure, Phase, chain};
 use libp2p::identity::Keypair;
@@ -44,10 +45,20 @@ pub(crate) fn load(path: Option<&Path>) -> Result<Keypair, IdentityError> {
     }
 }
 
-/// A dialer's: that it has none is no fault of the peer's.
-pub(crate) fn of_dialer(config: &Config) -> Result<Keypair, Failure> {
-    load(config.identity.as_deref())
-        .map_err(|error| Failure::new(Class::Environment, Phase::Dial, chain(&error)))
+/// A dialer's, the same for all of its connections: none of them pays for making or reading a key but the first.
+#[derive(Clone, Debug, Default)]
+pub struct DialerIdentity(OnceLock<Keypair>);
+
+impl DialerIdentity {
+    /// What `config` says at the first call. That there is none is no fault of the peer's.
+    pub(crate) fn keypair(&self, config: &Config) -> Result<&Keypair, Failure> {
+        if let Some(keypair) = self.0.get() {
+            return Ok(keypair);
+        }
+        let keypair = load(config.identity.as_deref())
+            .map_err(|error| Failure::new(Class::Environment, Phase::Dial, chain(&error)))?;
+        Ok(self.0.get_or_init(|| keypair))
+    }
 }
 
 /// Writes a new file that only its owner can read; one that appeared meanwhile is not replaced.

@@ -34,5 +34,6 @@ mod underneath;
 
 pub use any::{AnyConnection, AnyListener};
 pub use connection::PerfConnection;
+pub use identity::DialerIdentity;
 pub use listener::PerfListener;
 pub use node::{PerfNode, bind};

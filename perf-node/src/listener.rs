@@ -184,9 +184,12 @@ impl Listener for PerfListener {
                     self.accepted.fetch_add(1, Relaxed);
                     tracing::debug!("{peer_id} connected from {}", endpoint.get_remote_address());
                 }
-                SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                    tracing::debug!("{peer_id} is gone");
-                    if self.one_off {
+                SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
+                    if num_established == 0 {
+                        tracing::debug!("{peer_id} is gone");
+                    }
+                    // A dialer may have several, one after the other beside its first.
+                    if self.one_off && self.swarm.network_info().num_peers() == 0 {
                         return Ok(());
                     }
                 }

@@ -14,8 +14,8 @@ fn main() -> ExitCode {
     match cli::invocation(std::env::args_os(), settings, &mut node) {
         Ok(invocation) => run(node, invocation),
         Err(Refused::Arguments(error)) => cli::explain(&error),
-        Err(Refused::Setting(role, invalid)) => {
-            exit(&Outcome::refused(&node, role, invalid.into()), Format::Yaml)
+        Err(Refused::Setting { role, format, invalid }) => {
+            exit(&Outcome::refused(&node, role, invalid.into()), format)
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::any::{AnyConnection, AnyListener};
 use crate::baselines::{self, Dialed};
 use crate::cipher::{Cipher, PERF_CIPHER};
 use crate::connection::PerfConnection;
+use crate::identity::DialerIdentity;
 use crate::limits::Limits;
 use crate::listener::PerfListener;
 use crate::stacks::Timings;
@@ -43,6 +44,8 @@ pub struct PerfNode {
     pub limits: Limits,
     /// What raw-tls, raw-quic and webtransport encrypt with; `None`: the default of each side.
     pub cipher: Option<Cipher>,
+    /// Who its dialers are.
+    pub identity: DialerIdentity,
 }
 
 impl Node for PerfNode {
@@ -145,9 +148,9 @@ impl PerfNode {
     ) -> Result<PerfConnection, BoxError> {
         // Made now, not in the first sample.
         perf_protocol::block();
-        let keypair = identity::of_dialer(config)?;
+        let keypair = self.identity.keypair(config)?;
         let address = parse(address, &config.stack)?;
-        resolve::first(&address, |address| connect(&config.stack, &keypair, address, manner)).await
+        resolve::first(&address, |address| connect(&config.stack, keypair, address, manner)).await
     }
 
     async fn dial_raw(&self, config: &Config, address: &str) -> Result<Dialed, BoxError> {
@@ -156,7 +159,8 @@ impl PerfNode {
         if !baselines::suits(transport, &parsed) {
             return Err(format!("{address} is not an address of {transport}").into());
         }
-        resolve::first(&parsed, |address| baselines::dial(config, address, self.cipher)).await
+        let (cipher, identity) = (self.cipher, &self.identity);
+        resolve::first(&parsed, |address| baselines::dial(config, address, cipher, identity)).await
     }
 }
 

@@ -7,9 +7,11 @@ mod support;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::poll;
 use harness_sdk::{
     Class, Config, Connection, Document, Failure, Meter, Node, Phase, Role, Settings, Stack,
     Transport,
@@ -163,7 +165,8 @@ async fn a_load_that_they_do_not_carry_is_refused_before_anything_is_dialed() {
             dial.args(flags.iter().copied()).run().await
         };
         run(&["--connections", "2"]).await.measured([1, 1, 1]);
-        for flags in [&["--streams", "2"][..], &["--bidirectional"]] {
+        let beside = ["--latency-under-load", "upload"];
+        for flags in [&["--streams", "2"][..], &["--bidirectional"], &beside] {
             let ended = run(flags).await;
             if stack.transport.as_str() == "raw-quic" {
                 ended.measured([1, 1, 1]);
@@ -179,6 +182,28 @@ async fn a_load_that_they_do_not_carry_is_refused_before_anything_is_dialed() {
 }
 
 #[tokio::test]
+async fn an_identity_that_nobody_would_be_shown_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    let flags = ["--identity", key.to_str().unwrap()];
+    for stack in raw_stacks() {
+        if stack.transport == Transport::RawNoise {
+            let listening = Listening::start(&stack, &flags).await;
+            let launch = dial(&stack, &listening.address).measuring([1, 1, 1], 10);
+            launch.args(flags).run().await.measured([1, 1, 1]);
+            continue;
+        }
+        let name = stack.transport.as_str();
+        let listener = node().args(["listen", "--transport", name]).args(flags).run().await;
+        assert!(listener.failed_silently(Class::Usage).contains(name), "{}", listener.everything());
+        let listening = Listening::start(&stack, &[]).await;
+        let dialer = dial(&stack, &listening.address).args(flags).run().await;
+        let failure = dialer.failed(Class::Usage, NONE);
+        assert!(failure.message.starts_with("--identity"), "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn quic_carries_several_requests_at_once() {
     let quic = stack("raw-quic");
     let listening = Listening::start(&quic, &[]).await;
@@ -189,6 +214,17 @@ async fn quic_carries_several_requests_at_once() {
         moved.unwrap();
     }
     assert!(meters.iter().all(|meter| meter.bytes_received() == 1 << 20));
+}
+
+#[tokio::test]
+async fn closing_waits_for_nothing_and_tells_the_listener() {
+    for stack in raw_stacks() {
+        let mut listening = Listening::start(&stack, &["--debug"]).await;
+        let mut close = pin!(connect(&stack, &listening.address).await.close());
+        // One turn for whoever sends it, and no timer.
+        assert!(poll!(&mut close).is_ready() || poll!(&mut close).is_ready(), "{stack}");
+        listening.process.wait_for_stderr("is gone").await;
+    }
 }
 
 #[tokio::test]

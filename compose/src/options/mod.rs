@@ -132,9 +132,6 @@ pub enum Error {
     /// A value that nodes would refuse.
     #[error(transparent)]
     Work(#[from] Invalid),
-    /// Every section is skipped.
-    #[error("nothing would be measured: all iterations are 0")]
-    NoWork,
     /// No definitions.
     #[error("there is no impls/impls.yaml in {} or a folder above; name one with --impls", .0.display())]
     NoDefinitions(PathBuf),

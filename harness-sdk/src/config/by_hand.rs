@@ -136,7 +136,10 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_with_the_reason() {
-        let cases: [(&[(&Variable, &str)], &str); 12] = [
+        let no_transfers = [(&UPLOAD_ITERATIONS, "0"), (&DOWNLOAD_ITERATIONS, "0")];
+        let only =
+            |flags: &[(&'static Variable, &'static str)]| [&no_transfers[..], flags].concat();
+        let cases: [(&[(&Variable, &str)], &str); 15] = [
             (
                 &[(&STREAMS, "0")],
                 "--streams: \"0\" is not accepted; it takes a whole number, 1 to 100",
@@ -161,6 +164,9 @@ mod tests {
                 &[(&BIDIRECTIONAL, "true"), (&DURATION, "2"), (&UPLOAD_BYTES, "1")],
                 "one direction has a size",
             ),
+            (&only(&[(&STREAMS, "4"), (&HANDSHAKES, "9")]), "--streams: \"4\" are for uploads"),
+            (&only(&[(&LATENCY_ITERATIONS, "0")]), "nothing would be measured"),
+            (&only(&[(&CONNECTIONS, "4")]), "--connections: \"4\" are for uploads"),
             (&[(&LATENCY_UNDER_LOAD, "up")], "upload, download or both"),
             (&[(&LATENCY_UNDER_LOAD, "both"), (&LATENCY_ITERATIONS, "0")], "--latency-iterations"),
         ];
@@ -168,5 +174,7 @@ mod tests {
             let told = config(flags).unwrap_err().to_string();
             assert!(told.contains(expected), "{told}\nis not\n{expected}");
         }
+        config(&only(&[(&CONNECTIONS, "4"), (&HANDSHAKES, "9")])).unwrap();
+        config(&only(&[(&STREAMS, "4"), (&LATENCY_UNDER_LOAD, "upload")])).unwrap();
     }
 }

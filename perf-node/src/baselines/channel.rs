@@ -16,7 +16,7 @@ use super::exchange::{self, DIALECT, Header};
 use super::{NO_NEGOTIATION, address, noise, tcp, tls};
 use crate::cipher::Cipher;
 use crate::connection::Counts;
-use crate::identity;
+use crate::identity::DialerIdentity;
 use crate::tcp_info::TcpSocket;
 
 /// Whatever bytes go through, both ways.
@@ -64,17 +64,19 @@ struct CannotConnect {
 }
 
 impl ChannelConnection {
-    /// Connects to `address`, an IP's. With TLS `cipher` is offered, or the default.
+    /// Connects to `address`, an IP's. With TLS `cipher` is offered, or the default; to Noise the dialer is
+    /// who `identity` is.
     pub(super) async fn connect(
         config: &Config,
         address: &Multiaddr,
         cipher: Option<Cipher>,
+        identity: &DialerIdentity,
     ) -> Result<Self, BoxError> {
         let transport = config.stack.transport;
         let failed = |source| CannotConnect { address: address.clone(), transport, source };
         let to = address::socket(address).ok_or_else(|| failed("it has no IP and port".into()))?;
         // Made now: neither key nor certificate belongs to a phase.
-        let layer = Layer::new(config, address, cipher)?;
+        let layer = Layer::new(config, address, cipher, identity)?;
         let started = Instant::now();
         let tcp = tcp::connect(to).await.map_err(|error| failed(error.into()))?;
         let dialed = Instant::now();
@@ -156,15 +158,20 @@ enum Layer {
 }
 
 impl Layer {
-    fn new(config: &Config, address: &Multiaddr, cipher: Option<Cipher>) -> Result<Self, BoxError> {
+    fn new(
+        config: &Config,
+        address: &Multiaddr,
+        cipher: Option<Cipher>,
+        identity: &DialerIdentity,
+    ) -> Result<Self, BoxError> {
         Ok(match config.stack.transport {
             Transport::RawTls => {
                 let cipher = cipher.unwrap_or_default();
                 Self::Tls(tls::dialer(cipher)?, cipher)
             }
             Transport::RawNoise => {
-                let keypair = identity::of_dialer(config)?;
-                Self::Noise(Box::new(noise::config(&keypair)?), noise::peer_of(address))
+                let keypair = identity.keypair(config)?;
+                Self::Noise(Box::new(noise::config(keypair)?), noise::peer_of(address))
             }
             _ => Self::None,
         })

@@ -65,7 +65,7 @@ impl Listener for ChannelListener {
 
     async fn serve(self, mut shutdown: Shutdown) -> Result<(), BoxError> {
         let buffers = Buffers::default();
-        let mut connections = JoinSet::new();
+        let (mut connections, mut served) = (JoinSet::new(), false);
         loop {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
@@ -80,7 +80,9 @@ impl Listener for ChannelListener {
                     }
                 },
                 Some(was_one) = connections.join_next() => {
-                    if self.one_off && was_one.unwrap_or(true) {
+                    served |= was_one.unwrap_or(true);
+                    // A dialer may have several, one after the other beside its first.
+                    if self.one_off && served && connections.is_empty() {
                         return Ok(());
                     }
                 }

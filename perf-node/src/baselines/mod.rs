@@ -27,6 +27,7 @@ use harness_sdk::{BoxError, Config, Transport};
 use libp2p::Multiaddr;
 
 use crate::cipher::Cipher;
+use crate::identity::DialerIdentity;
 
 pub use address::{example, is_raw, suits};
 pub use channel::ChannelConnection;
@@ -58,11 +59,13 @@ pub(crate) async fn bind(config: &Config, cipher: Option<Cipher>) -> Result<Boun
     })
 }
 
-/// Connects to one address. With a `cipher`, TLS and QUIC offer that one, else the default.
+/// Connects to one address, with raw-noise as who `identity` is. With a `cipher`, TLS and QUIC offer that
+/// one, else the default.
 pub(crate) async fn dial(
     config: &Config,
     address: Multiaddr,
     cipher: Option<Cipher>,
+    identity: &DialerIdentity,
 ) -> Result<Dialed, BoxError> {
     // Made now, not in the first sample.
     perf_protocol::block();
@@ -70,6 +73,6 @@ pub(crate) async fn dial(
         Transport::RawQuic => {
             Dialed::Quic(QuicConnection::connect(&address, cipher.unwrap_or_default()).await?)
         }
-        _ => Dialed::Channel(ChannelConnection::connect(config, &address, cipher).await?),
+        _ => Dialed::Channel(ChannelConnection::connect(config, &address, cipher, identity).await?),
     })
 }

@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 
 use clap::Args;
-use harness_sdk::config::{self, Config, Role, Settings, Variable, by_hand};
+use harness_sdk::config::{self, Role, Settings, Variable, by_hand};
 
 use super::{
-    DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, configured, transport, with_node,
+    DocumentFormat, Invocation, NodeFlags, Refused, StackFlags, configured_by_hand, transport,
+    with_node,
 };
 use crate::node::PerfNode;
 
@@ -71,7 +72,8 @@ struct LoadFlags {
     #[arg(long)]
     bidirectional: bool,
     /// After the latency section: as many exchanges again, on the same connection beside uploads,
-    /// downloads or both; p99 takes 1000 --latency-iterations, p99.9 10000
+    /// downloads or both; p99 takes 1000 --latency-iterations, p99.9 10000. mplex has no flow control:
+    /// beside its downloads an exchange may wait until opening its stream is given up (status 5)
     #[arg(long, value_name = "upload|download|both")]
     latency_under_load: Option<String>,
     /// Connections made afresh, each until it is ready and then closed, one after the other or as
@@ -101,13 +103,13 @@ pub(super) fn dial(
     environment: Settings,
     perf_node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(Some(Role::Dialer), invalid);
     let DialFlags { address, node, plan, load, output } = flags;
+    let (role, format) = (Some(Role::Dialer), output.format.into());
+    let refused = |invalid| Refused::Setting { role, format, invalid };
     let transport = transport(&address, node.stack.transport.as_deref()).map_err(refused)?;
     let stack = StackFlags { transport, ..node.stack };
     let node = NodeFlags { stack, ..node };
     let for_itself = load.handshakes.is_some();
-    let format = output.format.into();
     let settings = plan
         .said()
         .into_iter()
@@ -117,9 +119,7 @@ pub(super) fn dial(
             settings.with_flag(variable, value)
         });
     let settings = with_interval(with_sections(settings, for_itself));
-    let config = Config::by_hand(Role::Dialer, settings.clone())
-        .and_then(|config| configured(perf_node, &settings, config))
-        .map_err(refused)?;
+    let config = configured_by_hand(Role::Dialer, perf_node, &settings).map_err(refused)?;
     Ok(Invocation::Dial { config, address, format })
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use harness_sdk::config::{self, Config, Role, Settings};
 
-use super::{Invocation, NodeFlags, Refused, configured, with_node};
+use super::{Invocation, NodeFlags, Refused, configured_by_hand, with_node};
 use crate::limits::{self, Limits};
 use crate::node::PerfNode;
 
@@ -53,7 +53,7 @@ pub(super) fn listen(
     environment: Settings,
     node: &mut PerfNode,
 ) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(Some(Role::Listener), invalid);
+    let refused = |invalid| Refused::setting(Some(Role::Listener), invalid);
     let LimitFlags { allow_peers, max_bytes, max_streams, max_connections, max_rate, max_duration } =
         flags.limits;
     let settings = with_node(environment, &flags.node)
@@ -65,9 +65,7 @@ pub(super) fn listen(
         .with_flag(&limits::MAX_RATE, max_rate)
         .with_flag(&limits::MAX_DURATION, max_duration);
     let limits = Limits::read(&settings, &allow_peers).map_err(refused)?;
-    let config = Config::by_hand(Role::Listener, settings.clone())
-        .and_then(|config| configured(node, &settings, config))
-        .map_err(refused)?;
+    let config = configured_by_hand(Role::Listener, node, &settings).map_err(refused)?;
     limits.check(&config.stack).map_err(refused)?;
     Ok(Invocation::Listen { config: Config { one_off: flags.one_off, ..config }, limits })
 }

@@ -111,7 +111,7 @@ pub(super) fn probe(flags: ProbeFlags, environment: Settings) -> Result<Invocati
 }
 
 fn server(flags: ServerFlags, environment: Settings) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(None, invalid);
+    let refused = |invalid| Refused::setting(None, invalid);
     let transport = transport(&flags.address, flags.stack.transport.as_deref()).map_err(refused)?;
     let stack = StackFlags { transport, ..flags.stack };
     let settings =
@@ -128,7 +128,7 @@ fn server(flags: ServerFlags, environment: Settings) -> Result<Invocation, Refus
 }
 
 fn client(flags: ClientFlags, environment: Settings) -> Result<Invocation, Refused> {
-    let refused = |invalid| Refused::Setting(None, invalid);
+    let refused = |invalid| Refused::setting(None, invalid);
     let conduct = conduct(&flags).map_err(refused)?;
     let settings = with_stack(environment, &flags.stack)
         .with_flag(&config::LISTENER_IP, flags.ip)

@@ -1,11 +1,16 @@
 //! Many streams and connections, both directions, time instead of size, latency under load and
 //! handshakes, on every stack: what was served is what was counted.
 
+use std::collections::HashSet;
+
 use harness_sdk::document::{HandshakePercentiles, LoadInfo, StreamsInfo, TailPercentiles};
-use harness_sdk::{Class, Document, Muxer};
+use harness_sdk::{Class, Document};
 use nix::sys::signal::Signal;
 
-use crate::support::{Listening, NONE, dial, each_libp2p_stack, stack};
+use crate::phases_of;
+use crate::support::{
+    Listening, NONE, beside_exchanges, dial, each_stack, each_stack_with_streams, stack,
+};
 
 fn load(document: &Document) -> &LoadInfo {
     document.node.as_ref().unwrap().load.as_ref().unwrap()
@@ -23,7 +28,7 @@ fn assert_streams(of: Option<&StreamsInfo>, streams: usize, iterations: usize) {
 
 #[tokio::test]
 async fn each_stream_of_each_connection_moves_its_bytes() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--streams", "3", "--connections", "2", "--warmup", "1"];
         let ended = dial(&stack, &listening.address).measuring([2, 1, 3], 200_001).args(flags);
@@ -47,7 +52,7 @@ async fn each_stream_of_each_connection_moves_its_bytes() {
 
 #[tokio::test]
 async fn both_directions_at_once_are_two_sections() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         let launch = dial(&stack, &listening.address).measuring([3, 3, 0], 1_000_000);
         let document = launch.arg("--bidirectional").run().await.measured([3, 3, 0]);
@@ -59,15 +64,9 @@ async fn both_directions_at_once_are_two_sections() {
 
 #[tokio::test]
 async fn latency_under_load_stands_beside_the_latency_section() {
-    each_libp2p_stack(async |stack| {
+    each_stack_with_streams(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
-        // mplex has no flow control: beside a download an exchange may wait for the ten seconds that
-        // opening a stream may take.
-        let beside: &[_] = match stack.muxer {
-            Some(Muxer::Mplex) => &["upload"],
-            _ => &["both", "download"],
-        };
-        for &beside in beside {
+        for &beside in beside_exchanges(&stack) {
             let launch = dial(&stack, &listening.address).measuring([0, 0, 20], 0);
             let flags = ["--latency-under-load", beside];
             let document = launch.args(flags).run().await.measured([0, 0, 20]);
@@ -87,24 +86,27 @@ async fn latency_under_load_stands_beside_the_latency_section() {
 
 #[tokio::test]
 async fn handshakes_are_fresh_connections_and_nothing_else() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let listening = Listening::start(&stack, &["--debug"]).await;
         let flags = ["--handshakes", "25", "--connections", "3"];
         let document = dial(&stack, &listening.address).args(flags).run().await.measured(NONE);
-        let made = document.node.unwrap().handshakes.unwrap();
+        let node = document.node.unwrap();
+        assert_eq!(node.load, None, "nothing was moved on several connections");
+        let made = node.handshakes.unwrap();
         assert_eq!((made.completed, made.at_once), (25, 3));
         assert!((made.per_second * made.seconds / 25.0 - 1.0).abs() < 1e-4, "{made:?}");
         let HandshakePercentiles { p50, p90, p99 } = made.ready_ms;
         assert!(p50.is_some() && p90.is_none() && p99.is_none(), "{made:?}");
         let phases: Vec<_> = made.phases_ms.keys().map(String::as_str).collect();
-        let expected: &[_] = match stack.secure_channel {
-            Some(_) => &["dial", "muxer", "security"],
-            None => &["handshake"],
-        };
-        assert_eq!(phases, expected);
+        assert_eq!(phases, phases_of(&stack));
         let told = listening.process.stop(Signal::SIGTERM).await.stderr;
+        let from: Vec<_> =
+            told.lines().filter_map(|line| line.split_once(" connected from ")).collect();
         // And the one that the document tells of.
-        assert_eq!(told.matches(" connected from ").count(), 26, "{stack}\n{told}");
+        assert_eq!(from.len(), 26, "{stack}\n{told}");
+        // Of one peer, where it says who it is.
+        let who: HashSet<_> = from.iter().map(|(before, _)| before.rsplit(' ').next()).collect();
+        assert_eq!(who.len(), 1, "{stack}\n{told}");
     })
     .await;
 }

@@ -36,19 +36,23 @@ const SIZES: [&str; 10] = [
 ];
 const SECTIONS: [usize; 3] = [3, 2, 20];
 
+/// What connecting consists of, sorted.
+fn phases_of(stack: &Stack) -> &'static [&'static str] {
+    match stack.transport {
+        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
+        Transport::RawTcp => &["dial"],
+        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
+        _ => &["handshake"],
+    }
+}
+
 /// The document is about this stack.
 #[track_caller]
 fn assert_stack(document: &Document, stack: &Stack) {
     let told = document.node.as_ref().unwrap();
     assert_eq!(told.stack.as_ref().unwrap().stack, *stack);
     let phases: Vec<_> = told.phases_ms.connection.keys().map(String::as_str).collect();
-    let expected: &[&str] = match stack.transport {
-        Transport::Tcp | Transport::Ws => &["dial", "muxer", "security"],
-        Transport::RawTcp => &["dial"],
-        Transport::RawTls | Transport::RawNoise => &["dial", "security"],
-        _ => &["handshake"],
-    };
-    assert_eq!(phases, expected);
+    assert_eq!(phases, phases_of(stack));
     let (opening, exchange) = (told.phases_ms.stream_open, told.phases_ms.exchange);
     assert!(opening.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
     assert!(exchange.is_some_and(|ms| ms.p50.is_some()), "{:?}", told.phases_ms);
@@ -113,7 +117,7 @@ async fn listen_says_what_to_type_on_the_other_machine() {
 
 #[tokio::test]
 async fn on_0_0_0_0_one_dialable_address_a_line_is_printed_for_each_of_the_machines() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-tls"), stack("raw-quic")] {
+    for stack in ["tcp noise yamux", "quic-v1", "webtransport", "raw-tls", "raw-quic"].map(stack) {
         let ips = route::usable_ips(Ipv4Addr::UNSPECIFIED.into());
         assert!(ips.contains(&Ipv4Addr::LOCALHOST.into()), "{ips:?}");
         let mut process = node().args(["listen", "--transport", stack.transport.as_str()]).spawn();
@@ -176,11 +180,14 @@ fn keys(value: &serde_yaml::Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_one_off_listener_ends_with_its_dialer() {
+async fn a_one_off_listener_ends_with_its_dialer_however_many_connections_it_makes() {
     each_stack(async |stack| {
-        let listening = Listening::start(&stack, &["--one-off"]).await;
-        dial(&stack, &listening.address).args(SIZES).run().await.measured(SECTIONS);
-        listening.process.ended().await.assert_status(0);
+        for more in [&[][..], &["--connections", "2"], &["--handshakes", "5"]] {
+            let listening = Listening::start(&stack, &["--one-off"]).await;
+            let launch = dial(&stack, &listening.address).args(SIZES).args(more.iter().copied());
+            launch.run().await.measured(SECTIONS);
+            listening.process.ended().await.assert_status(0);
+        }
     })
     .await;
 }
@@ -207,7 +214,7 @@ async fn help_and_version_are_for_stdout() {
 async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
     let quic = "/ip4/127.0.0.1/udp/1/quic-v1";
     let tcp = "/ip4/127.0.0.1/tcp/1";
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 20] = [
         (&["fly"], &["fly"]),
         (&["dial"], &["MULTIADDR"]),
         (&["listen", "--port", "70000"], &["--port", "70000", "0 to 65535"]),
@@ -222,6 +229,12 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
         (&["dial", tcp, "--stall-secs", "0"], &["--stall-secs", "\"0\"", "above 0"]),
         (&["dial", tcp, "--streams", "0"], &["--streams", "\"0\"", "1 to 100"]),
         (&["dial", tcp, "--omit", "1"], &["--omit", "--duration"]),
+        (&["dial", tcp, "--handshakes", "0"], &["nothing would be measured", "--handshakes"]),
+        (&["dial", tcp, "--handshakes", "9", "--streams", "4"], &["--streams", "there are none"]),
+        (
+            &["dial", tcp, "--connections", "4", "--handshakes", "0", "--latency-iterations", "1"],
+            &["--connections", "there are none"],
+        ),
         (
             &["dial", tcp, "--bidirectional", "--upload-iterations", "3"],
             &["--bidirectional", "3 uploads and 10 downloads"],
@@ -253,7 +266,7 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
 
 #[tokio::test]
 async fn names_are_resolved() {
-    for stack in [stack("tcp noise yamux"), stack("quic-v1"), stack("raw-noise"), stack("raw-quic")]
+    for stack in ["tcp noise yamux", "quic-v1", "webtransport", "raw-noise", "raw-quic"].map(stack)
     {
         let listening = Listening::start(&stack, &[]).await;
         let named = |name| listening.address.replace("ip4/127.0.0.1", name);
@@ -287,16 +300,24 @@ async fn an_identity_is_kept_in_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     let file = file.to_str().unwrap();
-    let id = async |stack: Stack, flags: &[&str]| {
+    // The peer id, and the hashes of webtransport's certificates.
+    let shown = async |stack: Stack, flags: &[&str]| {
         let listening = Listening::start(&stack, flags).await;
         dial(&stack, &listening.address).measuring([1, 0, 0], 1).run().await.measured([1, 0, 0]);
-        listening.address.rsplit_once('/').unwrap().1.to_owned()
+        let address: Multiaddr = listening.address.parse().unwrap();
+        let shown = |part: &Protocol<'_>| matches!(part, Protocol::P2p(_) | Protocol::Certhash(_));
+        address.iter().filter(shown).map(Protocol::acquire).collect::<Vec<_>>()
     };
-    let first = id(stacks()[0], &["--identity", file]).await;
+    let kept = ["--identity", file];
+    let first = shown(stacks()[0], &kept).await;
     for stack in stacks() {
-        assert_eq!(id(stack, &["--identity", file]).await, first, "{stack}");
+        let again = shown(stack, &kept).await;
+        assert_eq!(again.last(), first.last(), "{stack}");
+        let certificates = if stack.transport == Transport::Webtransport { 2 } else { 0 };
+        assert_eq!(again.len(), certificates + 1, "{stack}: {again:?}");
+        assert_eq!(shown(stack, &kept).await, again, "{stack}");
     }
-    assert_ne!(id(stacks()[0], &[]).await, first);
+    assert_ne!(shown(stacks()[0], &[]).await, first);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness_sdk::Class;
 use serde_json::Value;
 
-use crate::support::{Ended, Listening, NONE, dial, each_libp2p_stack, stack};
+use crate::support::{Ended, Listening, NONE, dial, each_stack, has_streams, stack};
 
 /// Every line of stderr, each of which is one event.
 #[track_caller]
@@ -22,11 +22,12 @@ fn named<'a>(events: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Val
 
 #[tokio::test]
 async fn an_iteration_by_time_is_told_as_it_runs_and_what_is_omitted_is_marked() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
+        let two = if has_streams(&stack) { "--streams" } else { "--connections" };
         let launch = dial(&stack, &listening.address)
             .args(["--upload-iterations", "1", "--download-iterations", "1"])
-            .args(["--latency-iterations", "5", "--streams", "2"])
+            .args(["--latency-iterations", "5", two, "2"])
             .args(["--duration", "0.6", "--omit", "0.3"])
             .args(["--interval", "0.1", "--progress", "json"]);
         let ended = launch.run().await;

@@ -1,11 +1,14 @@
 //! What a dialer prints against its JSON Schema, both ways: documents conform, and broken ones do not.
 
 use harness_sdk::document::SCHEMA;
+use harness_sdk::{Class, Stack};
 use jsonschema::Validator;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Listening, dial, node, stack};
+use crate::support::{
+    Ended, Listening, beside_exchanges, dial, each_stack, has_streams, node, stack,
+};
 
 fn schema() -> Validator {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -27,63 +30,87 @@ fn conforming(ended: &Ended) -> Value {
     document
 }
 
-const EVERYTHING: [&str; 10] = [
-    "--streams",
-    "2",
-    "--bidirectional",
-    "--latency-under-load",
-    "both",
-    "--handshakes",
-    "20",
-    "--warmup",
-    "1",
-    "--connections",
-];
+/// All that a document of `stack` can hold.
+fn everything(stack: &Stack) -> Vec<&'static str> {
+    let mut flags = vec!["--connections", "2", "--handshakes", "20", "--warmup", "1"];
+    if let Some(beside) = beside_exchanges(stack).first() {
+        flags.extend(["--streams", "2", "--bidirectional", "--latency-under-load", beside]);
+    }
+    flags
+}
 
 #[tokio::test]
-async fn what_is_measured_conforms_in_either_format() {
-    for stack in [stack("tcp tls yamux"), stack("quic-v1")] {
+async fn what_is_measured_conforms_on_every_stack_in_either_format() {
+    each_stack(async |stack| {
         let listening = Listening::start(&stack, &[]).await;
         for format in ["yaml", "json"] {
-            let launch = dial(&stack, &listening.address).measuring([2, 2, 30], 50_000);
-            let launch = launch.args(EVERYTHING).args(["2", "--format", format]);
-            let document = conforming(&launch.run().await);
+            let launch = || dial(&stack, &listening.address).args(["--format", format]);
+            let full = launch().measuring([2, 2, 30], 50_000).args(everything(&stack));
+            let document = conforming(&full.run().await);
+            let plain = launch().measuring([1, 1, 1], 50_000);
+            let without = conforming(&plain.run().await);
             for key in ["load", "latency_under_load", "handshakes"] {
-                assert!(document["node"][key].is_object(), "{key}: {document:#}");
+                let is_there = key != "latency_under_load" || has_streams(&stack);
+                assert_eq!(document["node"][key].is_object(), is_there, "{key}: {document:#}");
+                assert!(without["node"].get(key).is_none(), "{key}: {without:#}");
             }
-            let plain = dial(&stack, &listening.address).measuring([1, 1, 1], 50_000);
-            let document = conforming(&plain.args(["--format", format]).run().await);
-            for key in ["load", "latency_under_load", "handshakes"] {
-                assert!(document["node"].get(key).is_none(), "{key}: {document:#}");
-            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_command_that_cannot_begin_conforms_in_either_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let [tcp, unknown] = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/webrtc-direct"];
+    // A folder is no key file.
+    let identity = ["--identity", folder.path().to_str().unwrap()];
+    for (address, flags, class) in [
+        (tcp, &["--streams", "0"][..], Class::Usage),
+        (tcp, &["--handshakes", "0"], Class::Usage),
+        (tcp, &["--transport", "raw-tcp", "--streams", "2"], Class::Usage),
+        (tcp, &identity, Class::Environment),
+        (tcp, &[], Class::Connect),
+        (unknown, &[], Class::Unsupported),
+    ] {
+        for format in ["yaml", "json"] {
+            let launch = node().args(["dial", address, "--format", format]);
+            let ended = launch.args(flags.iter().copied()).run().await;
+            assert_eq!(conforming(&ended)["failure"]["class"], class.as_str());
+            let is_json = serde_json::from_str::<Value>(&ended.stdout).is_ok();
+            assert_eq!(is_json, format == "json", "{}", ended.everything());
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_failure_conforms() {
-    let stack = stack("tcp noise yamux");
-    let nobody = dial(&stack, "/ip4/127.0.0.1/tcp/1").run().await;
-    assert_eq!(conforming(&nobody)["failure"]["class"], "connect");
-    let refused = dial(&stack, "/ip4/127.0.0.1/tcp/1").args(["--streams", "0"]).run().await;
-    assert_eq!(conforming(&refused)["failure"]["class"], "usage");
-    let unknown = node().args(["dial", "/ip4/127.0.0.1/udp/1/webrtc-direct"]).run().await;
-    assert_eq!(conforming(&unknown)["failure"]["class"], "unsupported");
-    for (signal, class) in [(None, "transfer"), (Some(Signal::SIGINT), "interrupted")] {
-        let listening = Listening::start(&stack, &[]).await;
-        let launch = dial(&stack, &listening.address).measuring([1, 100_000, 0], 1_000_000);
-        let mut dialer = launch.args(["--streams", "3", "--format", "json"]).spawn();
-        dialer.wait_for_stderr("download 1/").await;
-        match signal {
-            Some(signal) => dialer.signal(signal),
-            None => listening.process.kill().await,
+async fn what_is_left_of_a_broken_run_conforms_on_every_stack() {
+    each_stack(async |stack| {
+        for (signal, class) in [(None, "transfer"), (Some(Signal::SIGINT), "interrupted")] {
+            let listening = Listening::start(&stack, &[]).await;
+            let several = if has_streams(&stack) { "--streams" } else { "--connections" };
+            let mut dialer = dial(&stack, &listening.address)
+                .measuring([1, 100_000, 0], 1_000_000)
+                // QUIC is told by nobody that its peer has died.
+                .args([several, "3", "--format", "json", "--stall-secs", "2"])
+                .spawn();
+            dialer.wait_for_stderr("download 1/").await;
+            match signal {
+                Some(signal) => dialer.signal(signal),
+                None => listening.process.kill().await,
+            }
+            let document = conforming(&dialer.ended().await);
+            assert_eq!(document["failure"]["class"], class, "{stack}: {document:#}");
+            assert_eq!(document["upload"]["iterations"], 1);
+            assert!(document["failure"]["partial"]["samples"][0].is_number(), "{document:#}");
+            assert!(document["node"]["load"].get("download").is_none(), "it is not whole");
+            if signal.is_none() {
+                let nobody = dial(&stack, &listening.address).run().await;
+                assert_eq!(conforming(&nobody)["failure"]["class"], "connect", "{stack}");
+            }
         }
-        let document = conforming(&dialer.ended().await);
-        assert_eq!(document["failure"]["class"], class);
-        assert_eq!(document["upload"]["iterations"], 1);
-        assert!(document["failure"]["partial"]["samples"][0].is_number(), "{document:#}");
-        assert!(document["node"]["load"].get("download").is_none(), "it is not whole");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -91,7 +118,7 @@ async fn what_is_broken_is_refused() {
     let stack = stack("tcp noise yamux");
     let listening = Listening::start(&stack, &[]).await;
     let launch = dial(&stack, &listening.address).measuring([1, 1, 30], 50_000);
-    let good = conforming(&launch.args(EVERYTHING).arg("1").run().await);
+    let good = conforming(&launch.args(everything(&stack)).run().await);
     // Where, and what stands there instead; null where the key is gone.
     let cases = [
         ("", "node", Value::Null),

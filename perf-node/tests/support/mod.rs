@@ -10,8 +10,9 @@ pub(crate) mod peer;
 pub(crate) mod served;
 
 pub(crate) use nodes::{
-    Listening, all_stacks, dial, dialer, each_libp2p_stack, each_stack, is_over_tcp, keys,
-    listener, listening, node, probe_server, raw_stacks, stack, stacks,
+    Listening, all_stacks, beside_exchanges, dial, dialer, each_libp2p_stack, each_stack,
+    each_stack_with_streams, has_streams, is_over_tcp, keys, listener, listening, node,
+    probe_server, raw_stacks, stack, stacks,
 };
 pub(crate) use peer::{Dialer, Peer};
 pub(crate) use processes::*;

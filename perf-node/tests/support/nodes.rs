@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use futures::{StreamExt, stream};
-use harness_sdk::{Profile, Role, Stack, Transport};
+use harness_sdk::{Muxer, Profile, Role, Stack, Transport};
 
 use super::{Launch, Process};
 
@@ -51,6 +51,21 @@ pub(crate) fn is_over_tcp(stack: &Stack) -> bool {
     matches!(stack.transport, Tcp | Ws | RawTcp | RawTls | RawNoise)
 }
 
+/// Whether a stack carries several requests at once.
+pub(crate) fn has_streams(stack: &Stack) -> bool {
+    !matches!(stack.transport, Transport::RawTcp | Transport::RawTls | Transport::RawNoise)
+}
+
+/// What runs beside latency exchanges on a stack: `--latency-under-load`'s values. mplex has no flow control: beside a
+/// download an exchange may wait for the ten seconds that opening a stream may take.
+pub(crate) fn beside_exchanges(stack: &Stack) -> &'static [&'static str] {
+    match stack.muxer {
+        _ if !has_streams(stack) => &[],
+        Some(Muxer::Mplex) => &["upload"],
+        _ => &["both", "download"],
+    }
+}
+
 /// Stacks that are tested at once: with more their processes starve one another where two cores are shared.
 const AT_ONCE: usize = 6;
 
@@ -62,6 +77,12 @@ pub(crate) async fn each_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F
 /// Runs `test` on every stack of libp2p, several at once.
 pub(crate) async fn each_libp2p_stack<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
     stream::iter(stacks()).for_each_concurrent(AT_ONCE, test).await;
+}
+
+/// Runs `test` on every stack that carries several requests at once, several of them at once.
+pub(crate) async fn each_stack_with_streams<F: Future<Output = ()>>(test: impl Fn(Stack) -> F) {
+    let stacks = all_stacks().filter(has_streams);
+    stream::iter(stacks).for_each_concurrent(AT_ONCE, test).await;
 }
 
 /// The node, told nothing.
