@@ -17,6 +17,7 @@ use crate::alpn::ByAlpn;
 use crate::arrival::Arrival;
 use crate::config::{Config, Needs};
 use crate::pending::{Admission, Pending};
+use crate::socket::BoundSocket;
 
 /// What is listened for on a port.
 pub struct Protocol {
@@ -31,7 +32,7 @@ pub struct Protocol {
 
 /// A socket that is listened on. Dropping it takes no more dialers; connections that stand stay.
 pub(crate) struct Port {
-    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) socket: BoundSocket,
     pub(crate) local: SocketAddr,
     config: Config,
     server: quinn::ServerConfig,
@@ -57,12 +58,12 @@ pub(crate) type Arrivals = mpsc::UnboundedReceiver<Arrival>;
 impl Port {
     /// A port that `protocol` is listened for on.
     pub(crate) fn open(
-        endpoint: quinn::Endpoint,
+        socket: BoundSocket,
         config: &Config,
         pending: &Pending,
         protocol: Protocol,
     ) -> io::Result<(Arc<Self>, Arrivals)> {
-        let local = endpoint.local_addr()?;
+        let local = socket.endpoint.local_addr()?;
         let (alpn, needs) = (protocol.alpn, protocol.needs);
         let crypto = quic(protocol)?;
         let tls = Arc::new(ByAlpn::new(Arc::clone(&crypto)));
@@ -70,7 +71,7 @@ impl Port {
         config.bound(&mut server);
         let listeners = Arc::new(Listeners::default());
         let dispatcher = Dispatcher {
-            endpoint: endpoint.clone(),
+            endpoint: socket.endpoint.clone(),
             local,
             config: config.clone(),
             pending: pending.clone(),
@@ -78,7 +79,7 @@ impl Port {
         };
         let dispatcher = tokio::spawn(dispatcher.run()).abort_handle();
         let config = config.clone();
-        let port = Self { endpoint, local, config, server, tls, listeners, dispatcher };
+        let port = Self { socket, local, config, server, tls, listeners, dispatcher };
         let arrivals = port.register(alpn, needs, crypto)?;
         Ok((Arc::new(port), arrivals))
     }
@@ -128,16 +129,16 @@ impl Port {
             server.transport_config(self.config.transport(needs));
             server
         });
-        self.endpoint.set_server_config(server);
+        self.socket.endpoint.set_server_config(server);
     }
 }
 
 impl Drop for Port {
     fn drop(&mut self) {
-        self.endpoint.set_server_config(None);
+        self.socket.endpoint.set_server_config(None);
         self.dispatcher.abort();
         // Nobody else would ever answer them.
-        while let Some(Some(waiting)) = self.endpoint.accept().now_or_never() {
+        while let Some(Some(waiting)) = self.socket.endpoint.accept().now_or_never() {
             waiting.refuse();
         }
     }
