@@ -44,6 +44,10 @@ pub struct TcpInfo {
     pub receiver_limited_ms: f64,
     /// For how much of that the send buffer was too small, in ms.
     pub send_buffer_limited_ms: f64,
+    /// TCP payload sent, what was sent again included, in bytes.
+    pub sent_bytes: u64,
+    /// TCP payload received, in bytes, each once.
+    pub received_bytes: u64,
 }
 
 /// What a QUIC library counts of the dialer's side.

@@ -113,6 +113,8 @@ mod kernel {
             busy_ms: milliseconds(raw.busy_time),
             receiver_limited_ms: milliseconds(raw.rwnd_limited),
             send_buffer_limited_ms: milliseconds(raw.sndbuf_limited),
+            sent_bytes: raw.bytes_sent,
+            received_bytes: raw.bytes_received,
         })
     }
 
@@ -153,12 +155,15 @@ mod tests {
         let (mut far, _) = listener.accept().unwrap();
         near.write_all(&[1; 100]).unwrap();
         far.read_exact(&mut [0; 100]).unwrap();
+        far.write_all(&[1; 7]).unwrap();
+        near.read_exact(&mut [0; 7]).unwrap();
         let TransportInfo { tcp, socket, .. } = TcpSocket::of(&near).unwrap().info();
         let buffers = socket.unwrap();
         assert!(buffers.send_buffer_bytes > 1000 && buffers.receive_buffer_bytes > 1000);
         if cfg!(target_os = "linux") {
             let tcp = tcp.unwrap();
             assert_eq!((tcp.retransmits, tcp.retransmitted_bytes), (0, 0), "{tcp:?}");
+            assert_eq!((tcp.sent_bytes, tcp.received_bytes), (100, 7), "{tcp:?}");
             assert!(tcp.rtt_ms > 0.0 && tcp.rtt_ms < 1000.0, "{tcp:?}");
             assert!(tcp.min_rtt_ms <= tcp.rtt_ms + 1.0, "{tcp:?}");
             // Ten segments to begin with, of loopback's 65483 bytes or fewer.

@@ -1,6 +1,6 @@
 //! What is underneath a connection of libp2p, to be asked what it did.
 
-use harness_sdk::TransportInfo;
+use harness_sdk::{SocketBuffers, TransportInfo};
 use libp2p_webtransport_native::Path;
 
 use crate::quic_info::quic_info;
@@ -19,9 +19,14 @@ impl Underneath {
     pub(crate) fn info(&self) -> TransportInfo {
         match self {
             Self::Tcp(socket) => socket.info(),
-            Self::Quic(path) => {
-                TransportInfo { quic: Some(quic_info(&path.stats())), ..TransportInfo::default() }
-            }
+            Self::Quic(path) => TransportInfo {
+                quic: Some(quic_info(&path.stats())),
+                socket: path.buffers().map(|granted| SocketBuffers {
+                    send_buffer_bytes: granted.send as u64,
+                    receive_buffer_bytes: granted.receive as u64,
+                }),
+                ..TransportInfo::default()
+            },
         }
     }
 }

@@ -3,9 +3,11 @@
 use super::readings::{Offloads, Readings};
 use super::{Finding, Verdict};
 
-/// What a QUIC socket's buffers should be able to hold, in bytes: quic-go's advice, after which
-/// packets are dropped above some 2 Gbit/s.
-const UDP_BUFFER: u64 = 7_500_000;
+/// What webtransport's and quic-go's sockets ask for, in bytes.
+const ASKED: u64 = 7 << 20;
+
+/// What they are then granted, in bytes: Linux doubles what is asked for (socket(7)), but not its default.
+const GRANTED: u64 = 2 * ASKED;
 
 /// What a TCP window should be able to hold, in bytes: 1 Gbit/s with a round trip of 33 ms.
 const TCP_WINDOW: u64 = 4 << 20;
@@ -26,9 +28,24 @@ const UDP_GSO: (u32, u32) = (4, 18);
 /// Findings in the order in which they are told.
 pub fn judge(readings: &Readings) -> Vec<Finding> {
     let mut findings = vec![
-        udp_buffer("net.core.rmem_max", readings.rmem_max.as_deref()),
-        udp_buffer("net.core.wmem_max", readings.wmem_max.as_deref()),
-        udp_default(readings.rmem_default.as_deref()),
+        udp_buffer(
+            "net.core.rmem_max",
+            readings.rmem_max.as_deref(),
+            ASKED,
+            "the largest receive buffer that a UDP socket may ask for; those of webtransport and of go's QUIC ask for 7340032",
+        ),
+        udp_buffer(
+            "net.core.wmem_max",
+            readings.wmem_max.as_deref(),
+            ASKED,
+            "the largest send buffer that a UDP socket may ask for; those of go's QUIC ask for 7340032, ours for none",
+        ),
+        udp_buffer(
+            "net.core.rmem_default",
+            readings.rmem_default.as_deref(),
+            GRANTED,
+            "the receive buffer of a UDP socket that asks for none, as those of quic-v1 and raw-quic; who asks for 7340032 gets twice that",
+        ),
         udp_gso(readings.kernel.as_deref()),
         congestion_control(readings.congestion_control.as_deref()),
         tcp_window("net.ipv4.tcp_rmem", readings.tcp_rmem.as_deref()),
@@ -69,36 +86,13 @@ fn unread(what: &str, why: &str, command: Option<String>) -> Finding {
     Finding { what, value: None, verdict: Verdict::CouldNotBeRead, why, command }
 }
 
-fn udp_buffer(what: &str, value: Option<&str>) -> Finding {
-    let command = format!("sysctl -w {what}={UDP_BUFFER}");
+fn udp_buffer(what: &str, value: Option<&str>, wanted: u64, why: &str) -> Finding {
     match value.and_then(|text| text.parse::<u64>().ok()) {
-        Some(bytes) => found(
-            what,
-            bytes.to_string(),
-            bytes >= UDP_BUFFER,
-            format!("what a UDP socket may ask for; QUIC (go's, raw-quic) wants {UDP_BUFFER}"),
-            Some(command),
-        ),
-        None => unread(what, "what a UDP socket may ask for", Some(format!("sysctl {what}"))),
-    }
-}
-
-/// rust-libp2p's QUIC asks for nothing, so that this is what it has.
-fn udp_default(value: Option<&str>) -> Finding {
-    let what = "net.core.rmem_default";
-    match value.and_then(|text| text.parse::<u64>().ok()) {
-        Some(bytes) => found(
-            what,
-            bytes.to_string(),
-            bytes >= 212_992,
-            "what a UDP socket has that asks for nothing, as rust-libp2p's QUIC does",
-            Some(format!("sysctl -w {what}=212992")),
-        ),
-        None => unread(
-            what,
-            "what a UDP socket has that asks for nothing",
-            Some(format!("sysctl {what}")),
-        ),
+        Some(bytes) => {
+            let command = format!("sysctl -w {what}={wanted}");
+            found(what, bytes.to_string(), bytes >= wanted, why, Some(command))
+        }
+        None => unread(what, why, Some(format!("sysctl {what}"))),
     }
 }
 
@@ -282,9 +276,9 @@ mod tests {
 
     fn good() -> Readings {
         Readings {
-            rmem_max: some("7500000"),
-            wmem_max: some("8388608"),
-            rmem_default: some("212992"),
+            rmem_max: some("7340032"),
+            wmem_max: some("7500000"),
+            rmem_default: some("14680064"),
             congestion_control: some("bbr"),
             tcp_rmem: some("4096\t131072\t6291456"),
             tcp_wmem: some("4096\t16384\t4194304"),
@@ -321,16 +315,22 @@ mod tests {
     fn each_setting_that_limits_is_found_with_the_command() {
         let offloads = |text| vec![Offloads { interface: "eth0".to_owned(), features: some(text) }];
         type Change = fn(&mut Readings);
-        let cases: [(Change, &str, &str); 10] = [
+        let cases: [(Change, &str, &str); 11] = [
             (
                 |r| r.rmem_max = some("212992"),
                 "net.core.rmem_max",
-                "sysctl -w net.core.rmem_max=7500000",
+                "sysctl -w net.core.rmem_max=7340032",
             ),
             (
                 |r| r.wmem_max = some("1"),
                 "net.core.wmem_max",
-                "sysctl -w net.core.wmem_max=7500000",
+                "sysctl -w net.core.wmem_max=7340032",
+            ),
+            // What Linux has where nobody changed it.
+            (
+                |r| r.rmem_default = some("212992"),
+                "net.core.rmem_default",
+                "sysctl -w net.core.rmem_default=14680064",
             ),
             (
                 |r| r.congestion_control = some("reno"),

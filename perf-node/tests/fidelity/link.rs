@@ -56,7 +56,7 @@ pub(crate) struct Counters {
 
 impl Link {
     /// A link of `rate`; `None`, and a line on stderr that no test harness holds back, where this process may not
-    /// make one.
+    /// make one. In CI, which has root, that is a failure.
     pub(crate) fn new(test: &str, rate: Rate) -> Option<Self> {
         let made = match Uid::effective().is_root() {
             true => {
@@ -68,7 +68,7 @@ impl Link {
         match made {
             Ok(ends) => Some(Self::join(ends, rate)),
             Err(reason) => {
-                let line = format!("{test}: NOT RUN, no network namespace can be made: {reason}\n");
+                let line = not_run(test, &reason, is_ci());
                 std::io::stderr().write_all(line.as_bytes()).unwrap();
                 None
             }
@@ -92,6 +92,29 @@ impl Link {
         });
         Self { near, far }
     }
+}
+
+/// Whether the environment has CI set, as CI services have it.
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
+}
+
+/// What is said of a test that needs a link and has none. In CI nobody would read it.
+fn not_run(test: &str, reason: &str, is_ci: bool) -> String {
+    let line = format!("{test}: NOT RUN, no network namespace can be made: {reason}\n");
+    assert!(!is_ci, "{line}In CI it has to run.");
+    line
+}
+
+#[test]
+fn who_may_make_no_link_is_told_so() {
+    assert!(not_run("a_test", "it needs root", false).starts_with("a_test: NOT RUN"));
+}
+
+#[test]
+#[should_panic(expected = "it needs root")]
+fn in_ci_a_link_that_cannot_be_made_is_a_failure() {
+    not_run("a_test", "it needs root", true);
 }
 
 impl End {

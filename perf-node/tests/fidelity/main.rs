@@ -9,8 +9,8 @@
 //!
 //! What they stand on: `namespaces.rs` and `link.rs` (two network namespaces, a veth pair, a token bucket at either
 //! end), `iperf.rs`, `framing.rs` (the formulas; docs/measuring.md derives them) and `relay/`. The links need root, and
-//! say so where there is none. A busy machine only ever makes a transfer slower and a sample longer: whatever is too
-//! slow is measured again, and every attempt is printed (`--nocapture`).
+//! say so where there is none; where the environment has CI set they fail. A busy machine only ever makes a transfer
+//! slower and a sample longer: whatever is too slow is measured again, and every attempt is printed (`--nocapture`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

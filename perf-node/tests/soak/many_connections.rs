@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
 use harness_sdk::Stack;
 use perf_protocol::ReadBuffer;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::slope::growth;
-use super::support::{Dialer, LIMIT, Listening, stacks};
+use super::support::{Dialer, LIMIT, Listening};
 use super::usage::Usage;
-use super::{Form, TURN};
+use super::{Form, TURN, every_stack};
 
 /// What a heap may have grown by, in bytes, over the second half, and be called flat: what `one_connection.rs` allows,
 /// and, because QUIC keeps a connection's state for three probe time-outs beyond its end (RFC 9000, 10.2), some of those.
@@ -24,9 +23,7 @@ const NOTICES: Duration = Duration::from_secs(15);
 async fn thousands_of_connections_leave_nothing_behind() {
     let _turn = TURN.lock().await;
     let form = Form::chosen();
-    let wrong = join_all(stacks().map(|stack| async move { soak(&stack, form).await.err() })).await;
-    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    every_stack(|stack| async move { soak(&stack, form).await }).await;
 }
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {

@@ -53,9 +53,13 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     pub(crate) async fn connect(stack: &Stack, address: &str) -> Self {
+        Self::connect_as(stack, address, &Manner::default()).await
+    }
+
+    /// With streams that are negotiated in the way of `manner`.
+    pub(crate) async fn connect_as(stack: &Stack, address: &str, manner: &Manner) -> Self {
         let (node, config) = (PerfNode::default(), config(Role::Dialer, stack));
-        let dialed =
-            timeout(LIMIT, node.dial_as(&config, address, &Manner::default())).await.unwrap();
+        let dialed = timeout(LIMIT, node.dial_as(&config, address, manner)).await.unwrap();
         Self {
             stack: *stack,
             connection: dialed.unwrap_or_else(|error| panic!("{address}: {error}")),

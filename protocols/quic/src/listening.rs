@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep};
 use crate::arrival::Arrival;
 use crate::interfaces::Interfaces;
 use crate::port::{Arrivals, Port};
+use crate::socket::SocketBuffers;
 
 /// Until this machine's addresses are asked for again, where that failed.
 const RETRY: Duration = Duration::from_secs(30);
@@ -80,6 +81,11 @@ impl Listening {
     /// What its socket is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.port.local
+    }
+
+    /// What the system has granted its socket; `None` where it does not tell.
+    pub fn buffers(&self) -> Option<SocketBuffers> {
+        self.port.socket.buffers
     }
 
     /// Where it can be dialed, as far as it was told.

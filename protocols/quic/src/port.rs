@@ -16,6 +16,7 @@ use crate::alpn::ByAlpn;
 use crate::arrival::Arrival;
 use crate::config::{Config, Needs};
 use crate::pending::{Admission, Pending};
+use crate::socket::BoundSocket;
 
 /// What is listened for on a port.
 pub struct Protocol {
@@ -33,7 +34,7 @@ pub struct Protocol {
 /// One without any takes no dialers, and is kept for as long as it has connections: they need the socket, so that who
 /// listens there again could have no other.
 pub(crate) struct Port {
-    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) socket: BoundSocket,
     pub(crate) local: SocketAddr,
     config: Config,
     server: quinn::ServerConfig,
@@ -57,12 +58,12 @@ pub(crate) type Arrivals = mpsc::UnboundedReceiver<Arrival>;
 impl Port {
     /// A port that `protocol` is listened for on.
     pub(crate) fn open(
-        endpoint: quinn::Endpoint,
+        socket: BoundSocket,
         config: &Config,
         pending: &Pending,
         protocol: Protocol,
     ) -> io::Result<(Arc<Self>, Arrivals)> {
-        let local = endpoint.local_addr()?;
+        let local = socket.endpoint.local_addr()?;
         let (alpn, needs) = (protocol.alpn, protocol.needs);
         let crypto = quic(protocol)?;
         let tls = Arc::new(ByAlpn::new(Arc::clone(&crypto)));
@@ -71,7 +72,7 @@ impl Port {
         let config = config.clone();
         let listeners = Mutex::new(Some(Vec::new()));
         let removed = Notify::new();
-        let port = Arc::new(Self { endpoint, local, config, server, tls, listeners, removed });
+        let port = Arc::new(Self { socket, local, config, server, tls, listeners, removed });
         let arrivals = port.register(alpn, needs, crypto)?;
         let dispatcher = Dispatcher { port: Arc::clone(&port), pending: pending.clone() };
         tokio::spawn(dispatcher.run());
@@ -134,7 +135,7 @@ impl Port {
             server.transport_config(self.config.transport(needs));
             server
         });
-        self.endpoint.set_server_config(server);
+        self.socket.endpoint.set_server_config(server);
     }
 
     fn hand_over(&self, alpn: &[u8], arrival: Arrival) {
@@ -173,7 +174,7 @@ impl Dispatcher {
         let mut unrecognised = FuturesUnordered::new();
         loop {
             tokio::select! {
-                incoming = port.endpoint.accept() => match incoming {
+                incoming = port.socket.endpoint.accept() => match incoming {
                     Some(incoming) => match self.admit(incoming) {
                         Some(arrival) => unrecognised.push(arrival.recognised()),
                         // Many may be turned away: others of this thread have their turn between them.
@@ -189,7 +190,7 @@ impl Dispatcher {
                 () = port.removed.notified() => if !port.is_listened_on() {
                     unrecognised.clear();
                 },
-                () = port.endpoint.wait_idle(), if !port.is_listened_on() => {
+                () = port.socket.endpoint.wait_idle(), if !port.is_listened_on() => {
                     if port.close_unused() {
                         break;
                     }
@@ -234,7 +235,7 @@ impl Drop for Dispatcher {
         // Each listener learns of it by the end of what arrives.
         *self.port.lock() = None;
         // Nobody else would ever answer them.
-        while let Some(Some(waiting)) = self.port.endpoint.accept().now_or_never() {
+        while let Some(Some(waiting)) = self.port.socket.endpoint.accept().now_or_never() {
             waiting.refuse();
         }
     }

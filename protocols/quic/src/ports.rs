@@ -14,6 +14,7 @@ use crate::error::OptionOutOfRange;
 use crate::listening::Listening;
 use crate::pending::Pending;
 use crate::port::{Port, Protocol};
+use crate::socket::{BoundSocket, SocketBuffers};
 
 /// The UDP ports of a node, shared by the transports that this is given to: they listen on a port side by
 /// side, told apart by ALPN, and dial from where any of them listens.
@@ -35,7 +36,7 @@ struct Sockets {
     /// Those that are listened on, and those that were and are still needed.
     ports: Vec<Weak<Port>>,
     /// What is dialed from where no listener's socket will do: one for IPv4, one for IPv6.
-    dialing: [Option<quinn::Endpoint>; 2],
+    dialing: [Option<BoundSocket>; 2],
 }
 
 impl Ports {
@@ -74,9 +75,9 @@ impl Ports {
                 (port, arrivals)
             }
             None => {
-                let endpoint = self.endpoint(local)?;
+                let socket = self.bind(local)?;
                 let (port, arrivals) =
-                    Port::open(endpoint, &self.inner.config, &self.inner.pending, protocol)?;
+                    Port::open(socket, &self.inner.config, &self.inner.pending, protocol)?;
                 sockets.ports.retain(|port| port.strong_count() > 0);
                 sockets.ports.push(Arc::downgrade(&port));
                 (port, arrivals)
@@ -92,31 +93,35 @@ impl Ports {
     /// # Errors
     ///
     /// Where a socket cannot be had, or there is no tokio runtime.
-    pub fn dialer(&self, remote: SocketAddr, port_use: PortUse) -> io::Result<quinn::Endpoint> {
+    pub fn dialer(&self, remote: SocketAddr, port_use: PortUse) -> io::Result<BoundSocket> {
         let any = match remote {
             SocketAddr::V4(_) => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
             SocketAddr::V6(_) => SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0),
         };
         if port_use == PortUse::New {
-            return self.endpoint(any);
+            return self.bind(any);
         }
         let mut sockets = self.lock();
         let reaches =
             |port: &Arc<Port>| port.is_listened_on() && reaches(port.local.ip(), remote.ip());
         if let Some(port) = sockets.ports().find(reaches) {
-            return Ok(port.endpoint.clone());
+            return Ok(port.socket.clone());
         }
         let dialing = &mut sockets.dialing[usize::from(remote.is_ipv6())];
         match dialing {
-            Some(endpoint) if is_alive(endpoint) => Ok(endpoint.clone()),
-            _ => Ok(dialing.insert(self.endpoint(any)?).clone()),
+            Some(socket) if is_alive(&socket.endpoint) => Ok(socket.clone()),
+            _ => Ok(dialing.insert(self.bind(any)?).clone()),
         }
     }
 
-    fn endpoint(&self, local: SocketAddr) -> io::Result<quinn::Endpoint> {
+    fn bind(&self, local: SocketAddr) -> io::Result<BoundSocket> {
         let runtime = quinn::default_runtime()
             .ok_or_else(|| io::Error::other("there is no tokio runtime"))?;
-        quinn::Endpoint::new(self.inner.config.endpoint(), None, bind(local)?, runtime)
+        let socket = bind(local)?;
+        let buffers = SocketBuffers::of(&socket);
+        let config = self.inner.config.endpoint();
+        let endpoint = quinn::Endpoint::new(config, None, socket, runtime)?;
+        Ok(BoundSocket { endpoint, buffers })
     }
 
     fn lock(&self) -> MutexGuard<'_, Sockets> {
@@ -170,6 +175,15 @@ impl fmt::Debug for Ports {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_socket_is_granted_what_the_system_allows() {
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let asked = RECEIVE_BUFFER.min(allowed.trim().parse().unwrap());
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!(SocketBuffers::of(&socket).unwrap().receive, 2 * asked);
+    }
 
     #[test]
     fn what_can_be_reached_from_where() {

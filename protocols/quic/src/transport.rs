@@ -99,7 +99,7 @@ impl libp2p_core::Transport for Transport {
         if options.role != Role::Dialer {
             return Err(TransportError::Other(Error::HolePunching));
         }
-        let endpoint = self
+        let socket = self
             .ports
             .dialer(remote, options.port_use)
             .map_err(|e| TransportError::Other(e.into()))?;
@@ -110,7 +110,7 @@ impl libp2p_core::Transport for Transport {
                 // An IP as the server's name sends none (SNI), as go-libp2p does it.
                 let name = remote.ip().to_string();
                 let connecting =
-                    endpoint.connect_with(client, remote, &name).map_err(ConnectError)?;
+                    socket.endpoint.connect_with(client, remote, &name).map_err(ConnectError)?;
                 let quic = connecting.await?;
                 Ok((tls::peer(&quic)?, Connection::new(quic)))
             };

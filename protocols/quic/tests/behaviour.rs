@@ -234,7 +234,7 @@ async fn a_listener_whose_socket_is_gone_says_so_and_another_may_listen() {
     let ports = Ports::new(Config::new(&identity(1))).unwrap();
     let mut listener = Node::on(&ports, 1);
     let address = listener.listen(IP4).await;
-    let endpoint = ports.dialer("127.0.0.1:1".parse().unwrap(), PortUse::Reuse).unwrap();
+    let endpoint = ports.dialer("127.0.0.1:1".parse().unwrap(), PortUse::Reuse).unwrap().endpoint;
     assert_eq!(endpoint.local_addr().unwrap().port(), udp_port(&address));
     endpoint.close(0_u32.into(), b"");
     assert!(matches!(in_time(listener.happened.recv()).await, Some(Happened::Expired(_))));

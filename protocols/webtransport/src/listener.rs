@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use libp2p_core::transport::{ListenerId, TransportEvent};
 use libp2p_identity::PeerId;
-use libp2p_quic_shared::{Arrival, Listening, PortEvent};
+use libp2p_quic_shared::{Arrival, Listening, PortEvent, SocketBuffers};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::address::print;
@@ -101,6 +101,10 @@ impl Listener {
         }
     }
 
+    fn buffers(&self) -> Option<SocketBuffers> {
+        self.listening.as_ref()?.buffers()
+    }
+
     fn event(&self, event: PortEvent) -> Event {
         match event {
             PortEvent::Up(socket) => self.new_address(socket),
@@ -112,18 +116,22 @@ impl Listener {
                 listener_id: self.id,
                 local_addr: print(arrival.local_addr(), &self.advertised),
                 send_back_addr: print(arrival.remote_addr(), &[]),
-                upgrade: upgrade(arrival, self.shared.clone()).boxed(),
+                upgrade: upgrade(arrival, self.shared.clone(), self.buffers()).boxed(),
             },
         }
     }
 }
 
-async fn upgrade(arrival: Arrival, shared: Shared) -> Result<(PeerId, Connection), Error> {
+async fn upgrade(
+    arrival: Arrival,
+    shared: Shared,
+    buffers: Option<SocketBuffers>,
+) -> Result<(PeerId, Connection), Error> {
     let accept = |quic| async move {
         let certhashes = shared.certificates.now().vouched_for().map(CertHash::to_multihash);
         let limits = shared.setup.limits;
         let session = session::accept(quic, shared.setup, certhashes).await?;
-        Ok((session.peer, Connection::new(session, limits)))
+        Ok((session.peer, Connection::new(session, limits, buffers)))
     };
     arrival.establish(accept).await.unwrap_or(Err(Error::HandshakeTimedOut))
 }

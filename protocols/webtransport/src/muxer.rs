@@ -8,6 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use libp2p_core::StreamMuxer;
 use libp2p_core::muxing::StreamMuxerEvent;
+use libp2p_quic_shared::SocketBuffers;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::oneshot;
 
@@ -27,6 +28,7 @@ type Opening = BoxFuture<'static, Result<(SendStream, RecvStream), quinn::Connec
 /// Dropping it closes it, its streams included.
 pub struct Connection {
     quic: quinn::Connection,
+    buffers: Option<SocketBuffers>,
     driver: Driver,
     arrivals: Arrivals,
     session: u64,
@@ -40,9 +42,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(session: Session, limits: Limits) -> Self {
+    pub(crate) fn new(session: Session, limits: Limits, buffers: Option<SocketBuffers>) -> Self {
         Self {
             quic: session.quic,
+            buffers,
             driver: session.driver,
             arrivals: session.arrivals,
             session: session.id.into_inner(),
@@ -66,7 +69,7 @@ impl Connection {
 
     /// A handle that tells how the path does, also once the connection has been boxed away.
     pub fn path(&self) -> Path {
-        Path(self.quic.clone())
+        Path { quic: self.quic.clone(), buffers: self.buffers }
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -88,15 +91,24 @@ impl Connection {
     }
 }
 
-/// The QUIC path of a [`Connection`], for statistics. It has to be dropped for a connection to end that was
+/// The QUIC path of a [`Connection`], and the socket beneath it, for statistics. It has to be dropped for a connection to end that was
 /// dropped without being closed.
 #[derive(Clone, Debug)]
-pub struct Path(quinn::Connection);
+pub struct Path {
+    quic: quinn::Connection,
+    buffers: Option<SocketBuffers>,
+}
 
 impl Path {
     /// What quinn has counted so far.
     pub fn stats(&self) -> quinn::ConnectionStats {
-        self.0.stats()
+        self.quic.stats()
+    }
+
+    /// What the system granted the socket when it was made, and `None` where it does not tell. Every connection of
+    /// that socket shares it.
+    pub fn buffers(&self) -> Option<SocketBuffers> {
+        self.buffers
     }
 }
 

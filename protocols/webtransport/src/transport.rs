@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt};
 use libp2p_core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
 use libp2p_core::{Endpoint as Role, Multiaddr};
 use libp2p_identity::PeerId;
-use libp2p_quic_shared::{OptionOutOfRange, Ports};
+use libp2p_quic_shared::{BoundSocket, OptionOutOfRange, Ports};
 use rustls::crypto::CryptoProvider;
 use tokio::time::timeout;
 
@@ -158,7 +158,7 @@ impl libp2p_core::Transport for Transport {
         }
         let known: Option<Vec<_>> = certhashes.iter().map(CertHash::from_multihash).collect();
         let known = known.ok_or(TransportError::Other(Error::UnsupportedCerthash))?;
-        let endpoint = self
+        let BoundSocket { endpoint, buffers } = self
             .ports
             .dialer(socket, options.port_use)
             .map_err(|error| TransportError::Other(error.into()))?;
@@ -174,7 +174,7 @@ impl libp2p_core::Transport for Transport {
             };
             let session =
                 timeout(deadline, handshake).await.unwrap_or(Err(Error::HandshakeTimedOut))?;
-            Ok((session.peer, Connection::new(session, limits)))
+            Ok((session.peer, Connection::new(session, limits, buffers)))
         }
         .boxed())
     }
@@ -254,9 +254,37 @@ mod tests {
         transport.dial(address.clone(), options).unwrap()
     }
 
+    /// Both ends of a connection, the dialer's first.
+    async fn establish(dial: Dial, listener: &mut Transport) -> [Connection; 2] {
+        let accepted = async {
+            match next(listener).await {
+                TransportEvent::Incoming { upgrade, .. } => upgrade.await,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (dialed, accepted) = tokio::join!(timeout(PATIENCE, dial), accepted);
+        [dialed.unwrap(), accepted].map(|end| end.unwrap().1)
+    }
+
     /// What is dialed from: where it listens, if it does.
-    fn endpoint(transport: &Transport) -> quinn::Endpoint {
+    fn socket(transport: &Transport) -> BoundSocket {
         transport.ports.dialer("127.0.0.1:1".parse().unwrap(), PortUse::Reuse).unwrap()
+    }
+
+    fn endpoint(transport: &Transport) -> quinn::Endpoint {
+        socket(transport).endpoint
+    }
+
+    #[tokio::test]
+    async fn either_end_tells_what_its_socket_was_granted() {
+        let (mut listener, mut dialer) = (transport(1), transport(2));
+        let (_, address) = listen(&mut listener).await;
+        let ends = establish(dial(&mut dialer, &address), &mut listener).await;
+        for (end, side) in ends.iter().zip([&dialer, &listener]) {
+            let granted = end.path().buffers().unwrap();
+            assert!(granted.send > 1000 && granted.receive > 1000, "{granted:?}");
+            assert_eq!(Some(granted), socket(side).buffers);
+        }
     }
 
     #[tokio::test]
@@ -281,15 +309,7 @@ mod tests {
         drop(dial(&mut dialer, &address));
         endpoint(&dialer).close(0_u32.into(), b"");
         let dialed = dial(&mut dialer, &address);
-        let accepted = async {
-            match next(&mut listener).await {
-                TransportEvent::Incoming { upgrade, .. } => upgrade.await,
-                other => panic!("{other:?}"),
-            }
-        };
-        let (dialed, accepted) = tokio::join!(timeout(PATIENCE, dialed), accepted);
-        dialed.unwrap().unwrap();
-        accepted.unwrap();
+        establish(dialed, &mut listener).await;
         // That one is kept.
         let port = |dialer: &Transport| endpoint(dialer).local_addr().unwrap();
         let before = port(&dialer);
