@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
+.PHONY: perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -20,18 +20,27 @@ perf-docker: ## the same in containers; builds the image where its sources have 
 perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2 are unsupported (needs Go, Node.js, Chromium)
 	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
-	scripts/whole-matrix process
+	scripts/whole-matrix process $(WHOLE)
 
 perf-docker-all: ## the same in containers; says so where there is no Docker engine
 	@scripts/docker-deps; case $$? in \
-	0) $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker;; \
+	0) $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker $(WHOLE);; \
 	1) echo "the whole matrix did NOT run in containers: no Docker engine with Compose can be had here" >&2;; \
 	*) exit 2;; esac
 
-check-nodes: ## every node of the default matrix held against the contract: about six minutes once they are built
+perf-native: ## rust-native and go-v0.45 with quick sizes, WebTransport among it, as processes and in containers: 28 pass
 	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
-	@for node in rust-v0.56 go-v0.45 js-v3.x https-baseline quic-go-baseline; do \
+	scripts/whole-matrix process $(NATIVE)
+	@scripts/docker-deps; case $$? in \
+	0) scripts/whole-matrix docker $(NATIVE);; \
+	1) echo "rust-native and go-v0.45 did NOT run in containers: no Docker engine with Compose can be had here" >&2;; \
+	*) exit 2;; esac
+
+check-nodes: ## every node of the default matrix, and rust-native, held against the contract
+	@scripts/test-deps full
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	@for node in rust-v0.56 rust-native go-v0.45 js-v3.x https-baseline quic-go-baseline; do \
 		$(TARGET)/release/perf-compose check $$node || exit; done
 
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
@@ -54,7 +63,7 @@ test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (nee
 	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 one_port:: chromium::
 
-full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
+full: test check-nodes perf-native ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
 	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
@@ -99,6 +108,11 @@ bench: ## the node against a bare libp2p loop and iperf3, on this machine
 
 test-deps:
 	@scripts/test-deps
+
+# How many tests pass and how many are unsupported: in the default matrix (js-libp2p cannot listen on webtransport), and
+# in that of rust-native and go-libp2p.
+WHOLE = 44 2
+NATIVE = 28 0 --impl-select 'rust-native|go-v0.45'
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
