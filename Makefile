@@ -2,12 +2,15 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
+.PHONY: build perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-# One by one, as the runner builds its node: together they would be built with other features, and twice.
+# One by one, as the runner builds its nodes: together they would be built with other features, and twice.
+build: man completions ## all programs as figures are made with, and perf-node's man pages and completions, in target
+	@for crate in perf-compose https-perf iperf-perf; do $(CARGO) build --release $(LOCKED) -p $$crate || exit; done
+
 perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
 	$(CARGO) build --release $(LOCKED) -p perf-compose
 	$(CARGO) build --release $(LOCKED) -p perf-node
