@@ -73,7 +73,7 @@ full: test check-nodes perf-native ## the rest: foreign peers and clients, a bro
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
 	SOAK_MINUTES=30 $(CARGO) test $(LOCKED) -p perf-node --test soak -- --nocapture
 
-fuzz: ## the decoders under fuzz/, each for ten minutes, one a core: an hour and a quarter on two (needs nightly and cargo-fuzz)
+fuzz: ## the 25 targets of fuzz/, each for ten minutes, one a core: two hours on two (needs nightly and cargo-fuzz)
 	scripts/fuzz
 
 # What is not there yet is fetched; beyond that nobody is asked anything. A package knows nothing of the workspace's
