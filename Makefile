@@ -2,7 +2,7 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: build perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
+.PHONY: build perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check check-fuzz fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -83,16 +83,21 @@ package: ## libp2p-quic-shared and libp2p-webtransport-native as others would ge
 	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-quic-shared -p libp2p-webtransport-native \
 		--config 'profile.dev.package."*".opt-level=1' --config 'profile.dev.package."*".debug=false'
 
-check: fmt clippy doc ## format, lints, documentation
+check: fmt clippy doc check-fuzz ## format, lints, documentation, and that the fuzz targets compile
 
 fmt:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+# With the compiler that everything is built with: nothing is linked, so libFuzzer need not be there.
+check-fuzz: ## the fuzz targets compile
+	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a $(CARGO) check $(LOCKED) --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --bins
 
 man: ## perf-node's man pages, in target/man/man1 (MANPATH=target/man man perf-node-dial)
 	$(CARGO) build --release $(LOCKED) -p perf-node
