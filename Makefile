@@ -2,12 +2,15 @@
 CARGO ?= cargo
 LOCKED ?= --locked
 
-.PHONY: perf perf-docker perf-all perf-docker-all check-nodes test test-docker test-js test-go test-interop full soak fuzz package check fmt clippy doc man completions test-deps audit bench help
+.PHONY: build perf perf-docker perf-all perf-docker-all perf-native check-nodes test test-docker test-js test-go test-interop full soak fuzz package check check-fuzz fmt clippy doc man completions test-deps audit bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-# One by one, as the runner builds its node: together they would be built with other features, and twice.
+# One by one, as the runner builds its nodes: together they would be built with other features, and twice.
+build: man completions ## all programs as figures are made with, and perf-node's man pages and completions, in target
+	@for crate in perf-compose https-perf iperf-perf; do $(CARGO) build --release $(LOCKED) -p $$crate || exit; done
+
 perf: ## measure rust-v0.56 against itself on its five stacks: about two minutes once it is built
 	$(CARGO) build --release $(LOCKED) -p perf-compose
 	$(CARGO) build --release $(LOCKED) -p perf-node
@@ -20,18 +23,27 @@ perf-docker: ## the same in containers; builds the image where its sources have 
 perf-all: ## the whole default matrix with quick sizes, as processes: 44 pass, 2 are unsupported (needs Go, Node.js, Chromium)
 	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
-	scripts/whole-matrix process
+	scripts/whole-matrix process $(WHOLE)
 
 perf-docker-all: ## the same in containers; says so where there is no Docker engine
 	@scripts/docker-deps; case $$? in \
-	0) $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker;; \
+	0) $(CARGO) build --release $(LOCKED) -p perf-compose && scripts/whole-matrix docker $(WHOLE);; \
 	1) echo "the whole matrix did NOT run in containers: no Docker engine with Compose can be had here" >&2;; \
 	*) exit 2;; esac
 
-check-nodes: ## every node of the default matrix held against the contract: about six minutes once they are built
+perf-native: ## rust-native and go-v0.45 with quick sizes, WebTransport among it, as processes and in containers: 28 pass
 	@scripts/test-deps full
 	$(CARGO) build --release $(LOCKED) -p perf-compose
-	@for node in rust-v0.56 go-v0.45 js-v3.x https-baseline quic-go-baseline; do \
+	scripts/whole-matrix process $(NATIVE)
+	@scripts/docker-deps; case $$? in \
+	0) scripts/whole-matrix docker $(NATIVE);; \
+	1) echo "rust-native and go-v0.45 did NOT run in containers: no Docker engine with Compose can be had here" >&2;; \
+	*) exit 2;; esac
+
+check-nodes: ## every node of the default matrix, and rust-native, held against the contract
+	@scripts/test-deps full
+	$(CARGO) build --release $(LOCKED) -p perf-compose
+	@for node in rust-v0.56 rust-native go-v0.45 js-v3.x https-baseline quic-go-baseline; do \
 		$(TARGET)/release/perf-compose check $$node || exit; done
 
 test: test-deps ## all tests that fit into minutes; installs what they need where it may
@@ -54,14 +66,14 @@ test-interop: ## WebTransport with go-libp2p 0.45 and js-libp2p in Chromium (nee
 	@scripts/test-deps full
 	$(CARGO) test $(LOCKED) --workspace --test interop -- --ignored go::v0_45 one_port:: chromium::
 
-full: test check-nodes ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
+full: test check-nodes perf-native ## the rest: foreign peers and clients, a browser; builds a second libp2p, three Go programs and a Node one
 	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
 soak: ## half an hour on one connection of each stack, and ten thousand connections to one listener
 	SOAK_MINUTES=30 $(CARGO) test $(LOCKED) -p perf-node --test soak -- --nocapture
 
-fuzz: ## the decoders under fuzz/, each for ten minutes; an hour and three quarters (needs nightly and cargo-fuzz)
+fuzz: ## the 25 targets of fuzz/, each for ten minutes, one a core: two hours on two (needs nightly and cargo-fuzz)
 	scripts/fuzz
 
 # What is not there yet is fetched; beyond that nobody is asked anything. A package knows nothing of the workspace's
@@ -71,16 +83,21 @@ package: ## libp2p-quic-shared and libp2p-webtransport-native as others would ge
 	$(CARGO) package $(LOCKED) --offline --allow-dirty -p libp2p-quic-shared -p libp2p-webtransport-native \
 		--config 'profile.dev.package."*".opt-level=1' --config 'profile.dev.package."*".debug=false'
 
-check: fmt clippy doc ## format, lints, documentation
+check: fmt clippy doc check-fuzz ## format, lints, documentation, and that the fuzz targets compile
 
 fmt:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+# With the compiler that everything is built with: nothing is linked, so libFuzzer need not be there.
+check-fuzz: ## the fuzz targets compile
+	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a $(CARGO) check $(LOCKED) --manifest-path fuzz/Cargo.toml --target-dir $(TARGET) --bins
 
 man: ## perf-node's man pages, in target/man/man1 (MANPATH=target/man man perf-node-dial)
 	$(CARGO) build --release $(LOCKED) -p perf-node
@@ -99,6 +116,11 @@ bench: ## the node against a bare libp2p loop and iperf3, on this machine
 
 test-deps:
 	@scripts/test-deps
+
+# How many tests pass and how many are unsupported: in the default matrix (js-libp2p cannot listen on webtransport), and
+# in that of rust-native and go-libp2p.
+WHOLE = 44 2
+NATIVE = 28 0 --impl-select 'rust-native|go-v0.45'
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')

@@ -2,17 +2,18 @@
 
 #![no_main]
 
-use std::time::Duration;
-
-use harness_sdk::config::{Config, MAX_ITERATIONS, Role, Settings, VARIABLES};
-use harness_sdk::plan::Amount;
+use harness_sdk::config::{Config, Role, Settings, VARIABLES};
 use libfuzzer_sys::fuzz_target;
+use perf_fuzz::hold;
 
 fuzz_target!(|input: (Vec<(u8, String)>, Option<(u8, String)>)| {
     let (set, flag) = input;
     let variable = |index: u8| VARIABLES[usize::from(index) % VARIABLES.len()];
     let settings = Settings::from_lookup(|name| {
-        set.iter().rev().find(|(index, _)| variable(*index).name == name).map(|(_, text)| text.clone())
+        set.iter()
+            .rev()
+            .find(|(index, _)| variable(*index).name == name)
+            .map(|(_, text)| text.clone())
     });
     let settings = match flag {
         Some((index, text)) => settings.with_flag(variable(index), Some(text)),
@@ -35,18 +36,3 @@ fuzz_target!(|input: (Vec<(u8, String)>, Option<(u8, String)>)| {
         }
     }
 });
-
-fn hold(config: &Config) {
-    let plan = &config.plan;
-    for direction in [plan.upload, plan.download] {
-        assert!(direction.iterations <= MAX_ITERATIONS);
-        let empty = direction.amount == Amount::Bytes(0);
-        assert!(!empty || direction.iterations == 0);
-    }
-    assert!(plan.latency_iterations <= MAX_ITERATIONS && plan.warmup <= MAX_ITERATIONS);
-    assert!(config.stall > Duration::ZERO && config.timeout != Some(Duration::ZERO));
-    let layered = config.stack.transport.is_layered();
-    assert_eq!(config.stack.secure_channel.is_some(), layered);
-    assert_eq!(config.stack.muxer.is_some(), layered);
-    assert!(config.redis_url.starts_with("redis://"));
-}

@@ -3,28 +3,10 @@
 
 #![no_main]
 
-use std::cell::Cell;
-
 use futures::executor::block_on;
 use libfuzzer_sys::fuzz_target;
-use perf_fuzz::{Scripted, Step};
-use perf_protocol::{Error, HEADER_LEN, Progress, ReadBuffer, request};
-
-#[derive(Default)]
-struct Tally {
-    sent: Cell<u64>,
-    received: Cell<u64>,
-}
-
-impl Progress for Tally {
-    fn sent(&self, bytes: u64) {
-        self.sent.set(self.sent.get() + bytes);
-    }
-
-    fn received(&self, bytes: u64) {
-        self.received.set(self.received.get() + bytes);
-    }
-}
+use perf_fuzz::{Scripted, Step, Tally};
+use perf_protocol::{Error, HEADER_LEN, ReadBuffer, request};
 
 fuzz_target!(|input: (u32, u16, Vec<u8>, bool, Vec<Step>)| {
     let (upload, download, answer, polite, steps) = input;

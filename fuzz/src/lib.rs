@@ -1,11 +1,18 @@
-//! What the targets share: a stream whose peer does what the fuzzer says.
+//! What the targets share: a stream whose peer does what the fuzzer says, a count of what moved on it, and what holds
+//! for every configuration.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use futures::{AsyncRead, AsyncWrite};
+use harness_sdk::Config;
+use harness_sdk::config::MAX_ITERATIONS;
+use harness_sdk::plan::Amount;
+use perf_protocol::Progress;
 
 /// What one poll of a stream does.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -53,6 +60,11 @@ impl Scripted {
         }
     }
 
+    /// How many bytes were read.
+    pub fn read(&self) -> u64 {
+        self.read as u64
+    }
+
     /// How many bytes this poll may move.
     fn step(&mut self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
         match self.steps.next() {
@@ -73,7 +85,11 @@ impl Scripted {
 }
 
 impl AsyncRead for Scripted {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.answers_after_close && !this.closed {
             return Poll::Pending;
@@ -88,7 +104,11 @@ impl AsyncRead for Scripted {
 }
 
 impl AsyncWrite for Scripted {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let Poll::Ready(most) = this.step(cx)? else { return Poll::Pending };
         let len = most.min(bytes.len());
@@ -109,4 +129,39 @@ impl AsyncWrite for Scripted {
         this.closed = true;
         Poll::Ready(Ok(()))
     }
+}
+
+/// Counts what one side has moved.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Bytes sent.
+    pub sent: Cell<u64>,
+    /// Bytes received.
+    pub received: Cell<u64>,
+}
+
+impl Progress for Tally {
+    fn sent(&self, bytes: u64) {
+        self.sent.set(self.sent.get() + bytes);
+    }
+
+    fn received(&self, bytes: u64) {
+        self.received.set(self.received.get() + bytes);
+    }
+}
+
+/// Panics where a configuration that was read does not hold to its own bounds.
+pub fn hold(config: &Config) {
+    let plan = &config.plan;
+    for direction in [plan.upload, plan.download] {
+        assert!(direction.iterations <= MAX_ITERATIONS);
+        let empty = direction.amount == Amount::Bytes(0);
+        assert!(!empty || direction.iterations == 0);
+    }
+    assert!(plan.latency_iterations <= MAX_ITERATIONS && plan.warmup <= MAX_ITERATIONS);
+    assert!(config.stall > Duration::ZERO && config.timeout != Some(Duration::ZERO));
+    let layered = config.stack.transport.is_layered();
+    assert_eq!(config.stack.secure_channel.is_some(), layered);
+    assert_eq!(config.stack.muxer.is_some(), layered);
+    assert!(config.redis_url.starts_with("redis://"));
 }

@@ -86,16 +86,34 @@ fn read(
 ) -> Result<(Preselection, Vec<String>), Error> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| Error::Read { file: file.to_owned(), source })?;
-    let raw: Option<Raw> = serde_yaml::from_str(&text).map_err(|error| at(file, &text, &error))?;
-    let Raw { test_filter, test_ignore } =
-        raw.unwrap_or(Raw { test_filter: Vec::new(), test_ignore: Vec::new() });
-    let preselection = Preselection {
-        file: file.strip_prefix(root).unwrap_or(file).display().to_string(),
-        of,
-        select: test_filter.join("|"),
-        ignore: test_ignore.join("|"),
-    };
-    Ok((preselection, warnings(file, &text)))
+    let (preselection, warnings) = Preselection::parse(&text, file, of)?;
+    let file = file.strip_prefix(root).unwrap_or(file).display().to_string();
+    Ok((Preselection { file, ..preselection }, warnings))
+}
+
+impl Preselection {
+    /// Reads `text`, of `file`, which messages name; and what of it was read past, a line each.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub fn parse(
+        text: &str,
+        file: &Path,
+        of: Option<String>,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let raw: Option<Raw> =
+            serde_yaml::from_str(text).map_err(|error| at(file, text, &error))?;
+        let Raw { test_filter, test_ignore } =
+            raw.unwrap_or(Raw { test_filter: Vec::new(), test_ignore: Vec::new() });
+        let preselection = Self {
+            file: file.display().to_string(),
+            of,
+            select: test_filter.join("|"),
+            ignore: test_ignore.join("|"),
+        };
+        Ok((preselection, warnings(file, text)))
+    }
 }
 
 fn warnings(file: &Path, text: &str) -> Vec<String> {

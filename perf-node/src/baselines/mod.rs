@@ -15,6 +15,8 @@ mod address;
 mod certificate;
 mod channel;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod listener;
 mod noise;
 mod quic;

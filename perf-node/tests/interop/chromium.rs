@@ -8,10 +8,10 @@ use crate::support::{Backend, Launch, Listening, NONE, Served, stack};
 use crate::{LARGE, LARGE_PLAN, assert_served, browser_node, foreign, our_listener};
 
 /// A browser starts, and a busy machine's may take its time.
-const BROWSER_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const BROWSER_LIMIT: Duration = Duration::from_secs(180);
 
 /// The JavaScript node in contract mode.
-fn page(redis: &str) -> Launch {
+pub(crate) fn page(redis: &str) -> Launch {
     foreign("node", true, redis).arg(browser_node().to_str().unwrap())
 }
 

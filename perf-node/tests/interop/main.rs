@@ -5,7 +5,7 @@
 //! | file | the other side |
 //! |---|---|
 //! | `go.rs` | go-libp2p 0.45, 0.49 and 0.51: the node of `impls/go/v0.45`, built with each |
-//! | `one_port.rs` | go-libp2p 0.45 and a listener of quic-v1 and webtransport on one UDP port |
+//! | `one_port.rs` | go-libp2p 0.45, and js-libp2p in Chromium, with a listener of quic-v1 and webtransport on one UDP port |
 //! | `chromium.rs` | js-libp2p 3 in a headless Chromium: the node of `impls/js/v3.x` |
 //! | `firefox.rs` | the same page in a headless Firefox |
 

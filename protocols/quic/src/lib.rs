@@ -13,6 +13,8 @@ mod arrival;
 mod config;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod interfaces;
 mod listener;

@@ -15,6 +15,8 @@ mod cipher;
 mod clock;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod listener;
 mod muxer;
 mod session;

@@ -1,4 +1,5 @@
-//! However input is cut, the same frames come out, and DATA of the same bytes.
+//! WebTransport's frames: however input is cut, the same come out, and DATA of the same bytes.
+
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any payload is SETTINGS or is refused.
+//! HTTP/3's SETTINGS: a payload is read or refused.
+
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any header block is a request or a response, or is refused.
+//! WebTransport's header blocks: each is a request or a response, or is refused.
+
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! What is not read as the prefix of a stream is left as it was.
+//! The prefix of a stream of WebTransport: what is not read as one is left as it was.
+
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! However input is cut, the same capsules come out.
+//! WebTransport's capsules: however input is cut, the same come out.
+
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
