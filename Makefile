@@ -70,7 +70,7 @@ full: test check-nodes perf-native ## the rest: foreign peers and clients, a bro
 	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
-soak: ## half an hour on one connection of each stack, three at once: one to two hours; ten thousand connections to each listener
+soak: ## ten thousand connections to the listener of each stack, then half an hour on one connection of each: about three quarters of an hour
 	SOAK_MINUTES=30 $(CARGO) test --release $(LOCKED) -p perf-node --test soak -- --nocapture
 
 fuzz: ## the 25 targets of fuzz/, each for ten minutes, one a core: two hours on two (needs nightly and cargo-fuzz)

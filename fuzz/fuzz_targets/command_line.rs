@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
         Ok(Invocation::Tool(_)) => {}
         Ok(Invocation::Contract(_)) => panic!("nothing in the environment asks for it"),
         Err(Refused::Arguments(error)) => assert!([0, 2].contains(&error.exit_code())),
-        Err(Refused::Setting(role, invalid)) => {
+        Err(Refused::Setting { role, invalid, .. }) => {
             let expected = match text.split('\n').next() {
                 Some("listen") => Some(Role::Listener),
                 Some("dial") => Some(Role::Dialer),

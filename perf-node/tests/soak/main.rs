@@ -21,9 +21,10 @@ mod slope;
 mod usage;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use harness_sdk::Stack;
 use support::stacks;
 
@@ -38,6 +39,8 @@ struct Form {
     streams: usize,
     /// Connections, one after the other.
     connections: usize,
+    /// Stacks under way at once.
+    at_once: usize,
 }
 
 impl Form {
@@ -51,6 +54,9 @@ impl Form {
                 transfers: 500,
                 streams: 5_000,
                 connections: 1_000,
+                // Of more the processes starve one another where there are two cores that build as well, until
+                // handshakes time out.
+                at_once: 3,
             },
             Ok(minutes) => {
                 let minutes: usize = minutes.parse().expect("whole minutes");
@@ -60,20 +66,29 @@ impl Form {
                     transfers: streams,
                     streams,
                     connections: 10_000 * minutes / 30,
+                    // All of them, or it would take hours.
+                    at_once: usize::MAX,
                 }
             }
         }
     }
 }
 
-/// Stacks that are under way at once: of more the processes starve one another where there are two cores, until
-/// handshakes time out.
-const AT_ONCE: usize = 3;
-
-/// Runs `soak` on every stack of libp2p, and fails with what went wrong.
-async fn every_stack<F: Future<Output = Result<(), String>>>(soak: impl Fn(Stack) -> F) {
-    let ended: Vec<_> = stream::iter(stacks()).map(soak).buffer_unordered(AT_ONCE).collect().await;
-    let wrong: Vec<_> = ended.into_iter().filter_map(Result::err).collect();
+/// Runs `soak` on every stack of libp2p, and fails with what went wrong: whatever one comes to, the others are done.
+async fn every_stack<F: Future<Output = Result<(), String>>>(
+    form: Form,
+    soak: impl Fn(Stack) -> F,
+) {
+    let ended: Vec<_> = stream::iter(stacks())
+        .map(|stack| AssertUnwindSafe(soak(stack)).catch_unwind())
+        .buffer_unordered(form.at_once)
+        .collect()
+        .await;
+    let wrong: Vec<_> = ended
+        .into_iter()
+        .map(|ended| ended.unwrap_or_else(|_| Err("one panicked: see above".to_owned())))
+        .filter_map(Result::err)
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

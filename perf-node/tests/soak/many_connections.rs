@@ -23,7 +23,7 @@ const NOTICES: Duration = Duration::from_secs(15);
 async fn thousands_of_connections_leave_nothing_behind() {
     let _turn = TURN.lock().await;
     let form = Form::chosen();
-    every_stack(|stack| async move { soak(&stack, form).await }).await;
+    every_stack(form, |stack| async move { soak(&stack, form).await }).await;
 }
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {

@@ -24,14 +24,14 @@ const KEPT: f64 = 8.0;
 
 /// What libp2p-mplex 0.43 keeps of each stream, in bytes, until a write to the socket has to wait: the waker of every
 /// task that wrote on one (`NotifierWrite` in its `io.rs`), and with it the task. It also goes through them all at each
-/// write: a run of many streams becomes slow, so that on mplex there are no more than asked for.
+/// write: a run of many streams becomes slow (docs/measuring.md), so that on mplex there are no more than asked for, in all.
 const KEPT_BY_MPLEX: f64 = 400.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_streams_leave_nothing_behind() {
     let _turn = TURN.lock().await;
     let form = Form::chosen();
-    every_stack(|stack| async move { soak(&stack, form).await }).await;
+    every_stack(form, |stack| async move { soak(&stack, form).await }).await;
 }
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
@@ -44,14 +44,14 @@ async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
     let transfer = BYTES as f64 * 8.0 / 1e9 / document.download.unwrap().plot.median;
     let before = settled(&listener.process).await;
 
-    let (most, kept) = match stack.muxer {
-        Some(Muxer::Mplex) => (form.streams, KEPT_BY_MPLEX),
-        _ => (usize::try_from(MAX_ITERATIONS).unwrap(), 0.0),
-    };
     // A third of the time each way, and a third for exchanges.
     let third = form.lasting.as_secs_f64() / 3.0;
-    let transfers = ((third / transfer) as usize).clamp(form.transfers, most);
-    let sections = [transfers, transfers, ((third / exchange) as usize).clamp(form.streams, most)];
+    let fill = |least, each| ((third / each) as usize).clamp(least, MAX_ITERATIONS as usize);
+    let transfers = fill(form.transfers, transfer);
+    let (sections, kept) = match stack.muxer {
+        Some(Muxer::Mplex) => ([form.streams / 3; 3], KEPT_BY_MPLEX),
+        _ => ([transfers, transfers, fill(form.streams, exchange)], 0.0),
+    };
     let dialer = support::dial(stack, &listener.address).measuring(sections, BYTES).spawn();
     let watched = Watched::until_its_end(dialer, &listener.process, form.lasting).await;
     let after = settled(&listener.process).await;
