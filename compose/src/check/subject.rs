@@ -112,8 +112,8 @@ impl Wire {
             Webtransport, Ws,
         };
         match transport {
-            Tcp | QuicV1 | Webtransport => Self::Spoken,
-            Ws | WebrtcDirect => Self::NotYet,
+            Tcp | Ws | QuicV1 | Webtransport => Self::Spoken,
+            WebrtcDirect => Self::NotYet,
             Https | Quic | RawTcp | RawTls | RawNoise | RawQuic => Self::Baseline,
         }
     }
