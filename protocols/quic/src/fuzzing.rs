@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::Keypair;
-use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::crypto::rustls::HandshakeData;
 use quinn_proto::Side;
 use quinn_proto::crypto::{ServerConfig, Session};
 use quinn_proto::transport_parameters::TransportParameters;
 
 use crate::address::{parse, print};
 use crate::alpn::ByAlpn;
+use crate::port::{Protocol, quic};
 use crate::tls;
 
 /// QUIC version 1.
@@ -43,10 +44,8 @@ impl Port {
     ///
     /// Its certificate cannot be made.
     pub fn new(identity: &Keypair) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let configured = |alpn: &[u8]| -> Result<_, Box<dyn Error + Send + Sync>> {
-            let mut tls = tls::server(identity)?.tls;
-            tls.alpn_protocols = vec![alpn.to_vec()];
-            Ok(Arc::new(QuicServerConfig::try_from(tls)?))
+        let configured = |alpn: &'static [u8]| -> Result<_, Box<dyn Error + Send + Sync>> {
+            Ok(quic(Protocol { alpn, ..tls::server(identity)? })?)
         };
         let protocols = ByAlpn::new(configured(b"libp2p")?);
         for alpn in [&b"libp2p"[..], b"h3"] {

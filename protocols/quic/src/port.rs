@@ -241,7 +241,8 @@ impl Drop for Dispatcher {
     }
 }
 
-fn quic(protocol: Protocol) -> io::Result<Arc<QuicServerConfig>> {
+/// What TLS of `protocol` runs with.
+pub(crate) fn quic(protocol: Protocol) -> io::Result<Arc<QuicServerConfig>> {
     let mut tls = protocol.tls;
     tls.alpn_protocols = vec![protocol.alpn.to_vec()];
     let unfit =
