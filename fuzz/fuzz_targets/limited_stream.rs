@@ -24,7 +24,7 @@ fuzz_target!(|input: (Option<u16>, Option<u16>, Vec<Step>, Vec<u8>)| {
     let most = most.map(u64::from);
     // Slow enough to wait, and fast enough to come to an end.
     let rate = rate.map(|rate| 1_000 * (1 + u64::from(rate)));
-    let Some(gate) = (Limits { bytes: most, rate, ..Limits::default() }).gate() else { return };
+    let gate = Limits { bytes: most, rate, ..Limits::default() }.gate();
     let header = request.first_chunk::<HEADER_LEN>().map(|bytes| u64::from_be_bytes(*bytes));
     let uploaded = request.len().saturating_sub(HEADER_LEN) as u64;
     let too_much = |bytes: u64| most.is_some_and(|most| bytes > most);

@@ -108,7 +108,7 @@ impl Load {
     pub fn check(&self, plan: &Plan) -> Result<(), Invalid> {
         let refuse = |reason: String| Err(Invalid::Combination(reason));
         if !plan.has_transfers() && plan.latency_iterations == 0 && self.handshakes == 0 {
-            let told = "nothing would be measured: all iterations are 0, and so are --handshakes; give one of them a number above 0";
+            let told = "nothing would be measured: all iterations are 0; give one of them a number above 0, or perf-node dial some --handshakes";
             return refuse(told.to_owned());
         }
         let directions = [plan.upload, plan.download];

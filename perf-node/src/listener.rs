@@ -1,13 +1,12 @@
 //! A bound listener: answers dialers, run after run.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite, StreamExt};
-use harness_sdk::{BoxError, Listener, Meter, Shutdown, stall};
+use harness_sdk::{BoxError, Listener, Meter, Shutdown};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ListenError, Swarm, SwarmEvent};
@@ -33,17 +32,14 @@ pub struct PerfListener {
 ///
 /// A muxer may show a reset as an end, which is what an upload has for its receipt. So a stream that is not
 /// served to its end outlives its connection, unless its peer cannot take an end for a receipt.
-pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
+pub(crate) fn answer(stall: Duration, gate: Gate) -> Answer {
     let buffers = Buffers::default();
     Answer::new(move |stream| {
         let (buffers, gate) = (buffers.clone(), gate.clone());
         async move {
             // Held however this ends: its connection may be closed meanwhile, or this panic.
             let mut stream = guard(stream, hold);
-            let after = match gate {
-                None => serve_stream(&mut *stream, stall, &buffers).await,
-                Some(gate) => serve_within(&gate, &mut *stream, stall, &buffers).await,
-            };
+            let after = serve_stream(&mut *stream, &gate, stall, &buffers).await;
             if after == After::KeepOn {
                 drop(ScopeGuard::into_inner(stream));
             }
@@ -52,12 +48,20 @@ pub(crate) fn answer(stall: Duration, gate: Option<Gate>) -> Answer {
     })
 }
 
-/// Serves a stream as far as the `gate` lets it.
-async fn serve_within<S>(gate: &Gate, stream: S, stall: Duration, buffers: &Buffers) -> After
+/// Answers one stream by the protocol, as far as the `gate` lets it, unless no byte moves for `stall`.
+pub(crate) async fn serve_stream<S>(
+    stream: S,
+    gate: &Gate,
+    stall: Duration,
+    buffers: &Buffers,
+) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match gate.place() {
+    if gate.is_open() {
+        return serve(stream, &Waits::default(), stall, buffers).await;
+    }
+    match gate.stream() {
         Ok(_place) => {
             let stream = gate.limit(stream);
             let waits = stream.waits();
@@ -67,14 +71,6 @@ where
     }
 }
 
-/// Answers one stream by the protocol, unless no byte moves for `stall`.
-pub(crate) async fn serve_stream<S>(stream: S, stall: Duration, buffers: &Buffers) -> After
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    serve(stream, &Waits::default(), stall, buffers).await
-}
-
 async fn serve<S>(mut stream: S, waits: &Waits, stall: Duration, buffers: &Buffers) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -82,16 +78,8 @@ where
     let mut buffer = buffers.take();
     let meter = Meter::start();
     let progress = Serving::new(&meter);
-    let served = {
-        let mut serving = pin!(perf_protocol::serve(&mut stream, &progress, &mut buffer));
-        loop {
-            match stall::guard(&meter, stall, serving.as_mut()).await {
-                // For its turn, which comes, and not for its peer.
-                Err(_) if waits.take() => {}
-                served => break served,
-            }
-        }
-    };
+    let serving = perf_protocol::serve(&mut stream, &progress, &mut buffer);
+    let served = waits.guard(&meter, stall, serving).await;
     let after = match served {
         Ok(Err(Error::Io(error))) if error.get_ref().is_some_and(|cause| cause.is::<Refused>()) => {
             After::HangUp
@@ -224,14 +212,14 @@ mod tests {
     const STALL: Duration = Duration::from_secs(1);
 
     fn slow() -> Gate {
-        Limits { rate: Some(1), ..Limits::default() }.gate().unwrap()
+        Limits { rate: Some(1), ..Limits::default() }.gate()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_for_the_rate_is_not_a_stall() {
         let mut wire = Cursor::new(Vec::from(encode_header(3)));
         wire.get_mut().extend([7, 7]);
-        let after = serve_within(&slow(), &mut wire, STALL, &Buffers::default()).await;
+        let after = serve_stream(&mut wire, &slow(), STALL, &Buffers::default()).await;
         assert_eq!(after, After::KeepOn);
         assert_eq!(wire.get_ref().len(), 8 + 2 + 3);
     }
@@ -240,7 +228,7 @@ mod tests {
     async fn a_peer_that_keeps_still_stalls_whatever_the_rate() {
         let (_peer, stream) = tokio::io::duplex(64);
         let begun = Instant::now();
-        let after = serve_within(&slow(), stream.compat(), STALL, &Buffers::default()).await;
+        let after = serve_stream(stream.compat(), &slow(), STALL, &Buffers::default()).await;
         assert_eq!(after, After::HangUp);
         assert!(begun.elapsed() < 3 * STALL, "{:?}", begun.elapsed());
     }

@@ -85,10 +85,10 @@ impl Node for PerfNode {
     }
 
     async fn listen(&self, config: &Config) -> Result<AnyListener, BoxError> {
-        if baselines::is_raw(config.stack.transport) {
-            return Ok(baselines::bind(config, self.cipher).await?.into());
-        }
         let gate = self.limits.gate();
+        if baselines::is_raw(config.stack.transport) {
+            return Ok(baselines::bind(config, self.cipher, gate).await?.into());
+        }
         let answer = listener::answer(config.stall, gate.clone());
         let listener = bind(config, answer, &Manner { gate, ..self.manner() }).await?;
         Ok(AnyListener::Libp2p(Box::new(listener)))

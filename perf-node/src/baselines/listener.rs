@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use harness_sdk::{BoxError, Config, Listener, Meter, Shutdown, Transport, chain, stall};
+use futures::AsyncRead;
+use harness_sdk::{BoxError, Config, Listener, Meter, Shutdown, Transport, chain};
 use libp2p::PeerId;
 use libp2p::multiaddr::Protocol;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +18,7 @@ use crate::buffers::Buffers;
 use crate::cipher::Cipher;
 use crate::connection::Counts;
 use crate::identity;
+use crate::limits::Gate;
 
 /// For a dialer's handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,21 +34,24 @@ pub struct ChannelListener {
     listener: TcpListener,
     local: SocketAddr,
     transport: Transport,
-    layer: Layer,
-    stall: Duration,
+    service: Service,
     one_off: bool,
 }
 
 impl ChannelListener {
-    pub(super) fn bind(config: &Config, cipher: Option<Cipher>) -> Result<Self, BoxError> {
+    pub(super) fn bind(
+        config: &Config,
+        cipher: Option<Cipher>,
+        gate: Gate,
+    ) -> Result<Self, BoxError> {
         let (wanted, transport) = (SocketAddr::new(config.ip, config.port), config.stack.transport);
         let layer = Layer::new(config, cipher)?;
         let bound = tcp::bind(wanted).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (local, listener) = bound.map_err(|error| {
             format!("cannot listen on {}: {error}", address::of(transport, wanted))
         })?;
-        let Config { stall, one_off, .. } = *config;
-        Ok(Self { listener, local, transport, layer, stall, one_off })
+        let service = Service { layer, gate, stall: config.stall, buffers: Buffers::default() };
+        Ok(Self { listener, local, transport, service, one_off: config.one_off })
     }
 }
 
@@ -57,22 +62,20 @@ impl Listener for ChannelListener {
 
     fn address(&self, ip: IpAddr) -> String {
         let address = address::of(self.transport, SocketAddr::new(ip, self.local.port()));
-        match self.layer {
+        match self.service.layer {
             Layer::Noise(_, peer) => address.with(Protocol::P2p(peer)).to_string(),
             _ => address.to_string(),
         }
     }
 
     async fn serve(self, mut shutdown: Shutdown) -> Result<(), BoxError> {
-        let buffers = Buffers::default();
         let (mut connections, mut served) = (JoinSet::new(), false);
         loop {
             tokio::select! {
                 () = shutdown.requested() => return Ok(()),
                 accepted = tcp::accept(&self.listener) => match accepted {
                     Ok((tcp, from)) => {
-                        let layer = self.layer.clone();
-                        connections.spawn(connection(layer, tcp, from, self.stall, buffers.clone()));
+                        connections.spawn(self.service.clone().serve(tcp, from));
                     }
                     Err(error) => {
                         tracing::info!("listening: {error}");
@@ -91,47 +94,64 @@ impl Listener for ChannelListener {
     }
 }
 
-/// Secures and serves one connection, to its end; whether it came to that.
-async fn connection(
+/// What each connection of a listener is served with.
+#[derive(Clone)]
+struct Service {
     layer: Layer,
-    tcp: TcpStream,
-    from: SocketAddr,
-    limit: Duration,
+    gate: Gate,
+    stall: Duration,
     buffers: Buffers,
-) -> bool {
-    let secured = timeout(HANDSHAKE_PATIENCE, layer.secure(tcp)).await;
-    let mut stream = match secured.unwrap_or_else(|_| Err("no handshake in time".into())) {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::info!("a dialer at {from} could not connect: {}", chain(error.as_ref()));
-            return false;
-        }
-    };
-    tracing::debug!("connected from {from}");
-    while let Some(header) = next(&mut stream).await {
-        let mut buffer = buffers.take();
-        let meter = Meter::start();
-        let counts = Counts(&meter);
-        let answering = exchange::answer(&mut stream, header, &counts, &mut buffer);
-        match stall::guard(&meter, limit, answering).await {
-            Ok(Ok(served)) => tracing::debug!("{served:?}"),
-            Ok(Err(error)) => {
-                tracing::debug!("a connection broke: {error}");
-                break;
+}
+
+impl Service {
+    /// Secures and serves one connection, to its end; whether it came to stand.
+    async fn serve(self, tcp: TcpStream, from: SocketAddr) -> bool {
+        let Ok(handshake) = self.gate.handshake(&from) else { return false };
+        let secured = timeout(HANDSHAKE_PATIENCE, self.layer.clone().secure(tcp)).await;
+        let (peer, stream) = match secured.unwrap_or_else(|_| Err("no handshake in time".into())) {
+            Ok(secured) => secured,
+            Err(error) => {
+                tracing::info!("a dialer at {from} could not connect: {}", chain(error.as_ref()));
+                return false;
             }
-            Err(stalled) => {
-                tracing::info!("a connection was closed: {stalled}");
-                break;
-            }
-        }
-        buffers.keep(buffer);
+        };
+        drop(handshake);
+        let who = peer.map_or_else(|| from.to_string(), |peer| peer.to_string());
+        let Ok(_place) = self.gate.connection(&who, peer.as_ref()) else { return false };
+        tracing::debug!("{who} connected from {from}");
+        self.gate.while_allowed(&who, self.answer_all(stream)).await;
+        tracing::debug!("{who} is gone");
+        true
     }
-    tracing::debug!("{from} is gone");
-    true
+
+    /// Answers one request after the other, until there is none, or one of them is not answered.
+    async fn answer_all(&self, stream: Stream) {
+        let mut stream = self.gate.pace(stream);
+        let waits = stream.waits();
+        while let Some(header) = next(&mut stream).await {
+            let Ok(_place) = self.gate.request(header.upload, header.download) else { return };
+            let mut buffer = self.buffers.take();
+            let meter = Meter::start();
+            let counts = Counts(&meter);
+            let answering = exchange::answer(&mut stream, header, &counts, &mut buffer);
+            match waits.guard(&meter, self.stall, answering).await {
+                Ok(Ok(served)) => tracing::debug!("{served:?}"),
+                Ok(Err(error)) => {
+                    tracing::debug!("a connection broke: {error}");
+                    return;
+                }
+                Err(stalled) => {
+                    tracing::info!("a connection was closed: {stalled}");
+                    return;
+                }
+            }
+            self.buffers.keep(buffer);
+        }
+    }
 }
 
 /// The next request; `None`: there is none.
-async fn next(stream: &mut Stream) -> Option<Header> {
+async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<Header> {
     match timeout(IDLE_CONNECTION_TIMEOUT, Header::read(stream)).await {
         Ok(Ok(header)) => header,
         Ok(Err(error)) => {
@@ -163,11 +183,15 @@ impl Layer {
         })
     }
 
-    async fn secure(self, tcp: TcpStream) -> Result<Stream, BoxError> {
+    /// What requests come on, and from whom, where that is told.
+    async fn secure(self, tcp: TcpStream) -> Result<(Option<PeerId>, Stream), BoxError> {
         Ok(match self {
-            Self::None => tcp::stream(tcp),
-            Self::Tls(acceptor) => tls::inbound(acceptor, tcp).await?,
-            Self::Noise(noise, _) => noise::inbound(*noise, tcp).await?,
+            Self::None => (None, tcp::stream(tcp)),
+            Self::Tls(acceptor) => (None, tls::inbound(acceptor, tcp).await?),
+            Self::Noise(noise, _) => {
+                let (peer, stream) = noise::inbound(*noise, tcp).await?;
+                (Some(peer), stream)
+            }
         })
     }
 }

@@ -30,6 +30,7 @@ use libp2p::Multiaddr;
 
 use crate::cipher::Cipher;
 use crate::identity::DialerIdentity;
+use crate::limits::Gate;
 
 pub use address::{example, is_raw, suits};
 pub use channel::ChannelConnection;
@@ -51,13 +52,17 @@ pub(crate) enum Dialed {
     Quic(QuicConnection),
 }
 
-/// Binds what `config` says. With a `cipher`, TLS and QUIC accept no other.
-pub(crate) async fn bind(config: &Config, cipher: Option<Cipher>) -> Result<Bound, BoxError> {
+/// Binds what `config` says, and serves whom the `gate` lets in. With a `cipher`, TLS and QUIC accept no other.
+pub(crate) async fn bind(
+    config: &Config,
+    cipher: Option<Cipher>,
+    gate: Gate,
+) -> Result<Bound, BoxError> {
     // Made now, not in the first sample.
     perf_protocol::block();
     Ok(match config.stack.transport {
-        Transport::RawQuic => Bound::Quic(QuicListener::bind(config, cipher)?),
-        _ => Bound::Channel(ChannelListener::bind(config, cipher)?),
+        Transport::RawQuic => Bound::Quic(QuicListener::bind(config, cipher, gate)?),
+        _ => Bound::Channel(ChannelListener::bind(config, cipher, gate)?),
     })
 }
 

@@ -44,9 +44,10 @@ pub(super) async fn outbound(
     }
 }
 
-pub(super) async fn inbound(noise: Config, tcp: TcpStream) -> Result<Stream, Error> {
-    let (_, channel) = noise.clone().upgrade_inbound(tcp.compat(), name(&noise)).await?;
-    Ok(Box::new(channel))
+/// The channel of whoever dials, and who that is.
+pub(super) async fn inbound(noise: Config, tcp: TcpStream) -> Result<(PeerId, Stream), Error> {
+    let (peer, channel) = noise.clone().upgrade_inbound(tcp.compat(), name(&noise)).await?;
+    Ok((peer, Box::new(channel)))
 }
 
 /// The name that negotiation would have agreed on.

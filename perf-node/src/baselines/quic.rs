@@ -21,8 +21,10 @@ use super::{NO_NEGOTIATION, address, socket};
 use crate::buffers::Buffers;
 use crate::cipher::{self, Cipher};
 use crate::connection::Counts;
+use crate::limits::Gate;
 use crate::listener::serve_stream;
 use crate::quic_info::quic_info;
+use crate::swarm::After;
 use crate::tcp_info::buffers;
 
 /// A certificate's name; nobody looks at it.
@@ -33,6 +35,9 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a connection is closed that nobody needs any more.
 const DONE: VarInt = VarInt::from_u32(0);
+
+/// Why one is closed that somebody may still need.
+const REFUSED: VarInt = VarInt::from_u32(1);
 
 /// A dialer's connection.
 pub struct QuicConnection {
@@ -122,13 +127,17 @@ impl Connection for QuicConnection {
 pub struct QuicListener {
     endpoint: Endpoint,
     local: SocketAddr,
-    stall: Duration,
+    service: Service,
     one_off: bool,
 }
 
 impl QuicListener {
     /// With a `cipher`, no other is accepted.
-    pub(super) fn bind(config: &Config, cipher: Option<Cipher>) -> Result<Self, BoxError> {
+    pub(super) fn bind(
+        config: &Config,
+        cipher: Option<Cipher>,
+        gate: Gate,
+    ) -> Result<Self, BoxError> {
         let tls = Arc::new(certificate::server(cipher)?);
         let crypto = QuicServerConfig::with_initial(tls, initial()?)?;
         let server = ServerConfig::with_crypto(Arc::new(crypto));
@@ -138,8 +147,8 @@ impl QuicListener {
         let (local, endpoint) = bound.map_err(|error| {
             format!("cannot listen on {}: {error}", address::of(Transport::RawQuic, wanted))
         })?;
-        let Config { stall, one_off, .. } = *config;
-        Ok(Self { endpoint, local, stall, one_off })
+        let service = Service { gate, stall: config.stall, buffers: Buffers::default() };
+        Ok(Self { endpoint, local, service, one_off: config.one_off })
     }
 }
 
@@ -153,14 +162,13 @@ impl Listener for QuicListener {
     }
 
     async fn serve(self, mut shutdown: Shutdown) -> Result<(), BoxError> {
-        let buffers = Buffers::default();
         let (mut connections, mut served) = (JoinSet::new(), false);
         loop {
             tokio::select! {
                 () = shutdown.requested() => break,
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => {
-                        connections.spawn(connection(incoming, self.stall, buffers.clone()));
+                        connections.spawn(self.service.clone().serve(incoming));
                     }
                     None => return Err("the QUIC endpoint has ended".into()),
                 },
@@ -178,33 +186,65 @@ impl Listener for QuicListener {
     }
 }
 
-/// Serves one connection to its end; whether it came to stand at all.
-async fn connection(incoming: Incoming, stall: Duration, buffers: Buffers) -> bool {
-    let from = incoming.remote_address();
-    let connection = match incoming.await {
-        Ok(connection) => connection,
-        Err(error) => {
-            tracing::info!("a dialer at {from} could not connect: {}", chain(&error));
+/// What each connection of a listener is served with.
+#[derive(Clone)]
+struct Service {
+    gate: Gate,
+    stall: Duration,
+    buffers: Buffers,
+}
+
+impl Service {
+    /// Serves one connection to its end; whether it came to stand.
+    async fn serve(self, incoming: Incoming) -> bool {
+        let from = incoming.remote_address();
+        let Ok(handshake) = self.gate.handshake(&from) else {
+            incoming.refuse();
             return false;
-        }
-    };
-    tracing::debug!("connected from {from}");
-    let mut answering = JoinSet::new();
-    loop {
-        tokio::select! {
-            opened = connection.accept_bi() => match opened {
-                Ok((send, recv)) => {
-                    let buffers = buffers.clone();
-                    answering.spawn(async move {
-                        serve_stream(QuicStream::new(send, recv), stall, &buffers).await;
-                    });
+        };
+        let connection = match incoming.await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::info!("a dialer at {from} could not connect: {}", chain(&error));
+                return false;
+            }
+        };
+        drop(handshake);
+        let Ok(_place) = self.gate.connection(&from, None) else {
+            connection.close(REFUSED, b"refused");
+            return false;
+        };
+        tracing::debug!("connected from {from}");
+        self.gate.while_allowed(&from, self.answer_all(&connection)).await;
+        // What nobody answers any more.
+        connection.close(REFUSED, b"refused");
+        true
+    }
+
+    /// Answers streams as they come, until the connection ends or has to.
+    async fn answer_all(&self, connection: &quinn::Connection) {
+        let mut answering = JoinSet::new();
+        loop {
+            tokio::select! {
+                opened = connection.accept_bi() => match opened {
+                    Ok((send, recv)) => {
+                        let Self { gate, stall, buffers } = self.clone();
+                        answering.spawn(async move {
+                            serve_stream(QuicStream::new(send, recv), &gate, stall, &buffers).await
+                        });
+                    }
+                    Err(error) => {
+                        tracing::debug!("{} is gone: {error}", connection.remote_address());
+                        return;
+                    }
+                },
+                Some(answered) = answering.join_next() => {
+                    // An error is a panic, and what the peer was told then is anybody's guess.
+                    if answered.unwrap_or(After::HangUp) == After::HangUp {
+                        return;
+                    }
                 }
-                Err(error) => {
-                    tracing::debug!("{from} is gone: {error}");
-                    return true;
-                }
-            },
-            Some(_) = answering.join_next() => {}
+            }
         }
     }
 }

@@ -28,13 +28,14 @@ pub(super) struct ListenFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits of a listener that stands open [default: none]")]
 struct LimitFlags {
-    /// Serve this peer, and no others; may be given again
+    /// Serve this peer, and no others; may be given again. Not with raw-tcp, raw-tls and raw-quic, whose dialers do not say
+    /// who they are
     #[arg(long = "allow-peer", value_name = "PEER_ID")]
     allow_peers: Vec<String>,
     /// Bytes that one stream may upload, and that it may ask for; K, M and G are 1024, 1024², 1024³
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<String>,
-    /// Streams at once, of all connections
+    /// Streams at once, of all connections; requests, where there are no streams
     #[arg(long, value_name = "COUNT")]
     max_streams: Option<String>,
     /// Connections at once

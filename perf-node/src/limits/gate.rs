@@ -1,27 +1,33 @@
 //! Keeps a listener's limits, for all its connections and streams together.
 
+use std::fmt::Display;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::{Multiaddr, PeerId};
+use libp2p::PeerId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::Limits;
 use super::limited::Limited;
 use super::pace::Pace;
+use super::paced::Paced;
 use super::refusals::Refusals;
 
 /// Handshakes at once, beside two for each connection there may be. One has ten seconds to be made.
 const HANDSHAKES: usize = 16;
 
-/// A listener's limits as they are kept. A clone is another handle.
-#[derive(Clone, Debug)]
+/// A listener's limits as they are kept; the default has none. A clone is another handle.
+#[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Kept>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Kept {
     limits: Limits,
-    streams: Option<Arc<Semaphore>>,
+    handshakes: Places,
+    connections: Places,
+    streams: Places,
     pace: Option<Pace>,
     refusals: Refusals,
 }
@@ -57,48 +63,77 @@ pub enum Refused {
     Overdue(Duration),
 }
 
-/// A stream's place among those that may be open; given back when dropped.
+/// As many as there may be at once; the default is without end.
+#[derive(Debug, Default)]
+struct Places(Option<(usize, Arc<Semaphore>)>);
+
+/// One of them; given back when dropped.
 #[derive(Debug)]
+#[must_use = "it is given back when dropped"]
 pub struct Place(#[allow(dead_code, reason = "held")] Option<OwnedSemaphorePermit>);
+
+impl Places {
+    fn new(most: Option<usize>) -> Self {
+        let places = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self(most.map(|most| (most, places(most))))
+    }
+
+    /// One more, or how many there are already.
+    fn take(&self) -> Result<Place, usize> {
+        let Some((most, places)) = &self.0 else { return Ok(Place(None)) };
+        let taken = Arc::clone(places).try_acquire_owned();
+        taken.map(|permit| Place(Some(permit))).map_err(|_| *most)
+    }
+}
 
 impl Gate {
     pub(super) fn new(limits: Limits) -> Self {
-        let streams = limits.streams.map(|most| Arc::new(Semaphore::new(most)));
-        let pace = limits.rate.map(Pace::new);
-        Self(Arc::new(Kept { limits, streams, pace, refusals: Refusals::default() }))
+        let handshakes = |most: usize| most.saturating_mul(2).saturating_add(HANDSHAKES);
+        Self(Arc::new(Kept {
+            handshakes: Places::new(limits.connections.map(handshakes)),
+            connections: Places::new(limits.connections),
+            streams: Places::new(limits.streams),
+            pace: limits.rate.map(Pace::new),
+            limits,
+            refusals: Refusals::default(),
+        }))
     }
 
-    /// Whether `peer` gets a connection beside those that stand.
+    /// Whether there are no limits: whoever comes may do what he wants.
+    pub fn is_open(&self) -> bool {
+        self.0.limits == Limits::default()
+    }
+
+    /// A place for one more handshake, with whoever is at `address`.
     ///
     /// # Errors
     ///
-    /// It does not, which has been told.
-    pub fn admit(&self, peer: &PeerId, standing: usize) -> Result<(), Refused> {
-        let limits = &self.0.limits;
-        let refused = match limits.connections {
-            _ if !limits.peers.is_empty() && !limits.peers.contains(peer) => Refused::Stranger,
-            Some(most) if standing >= most => Refused::Connections(most),
-            _ => return Ok(()),
-        };
-        self.0.refusals.tell(&format!("{peer} was not let in: {refused}"));
-        Err(refused)
+    /// There is none, which has been told.
+    pub fn handshake(&self, address: &impl Display) -> Result<Place, Refused> {
+        let place = self.0.handshakes.take().map_err(Refused::Handshakes);
+        place.map_err(|refused| self.turn_away(address, refused))
     }
 
-    /// Whether a connection from `address` may begin its handshake beside as many others.
+    /// A place for one more connection, of `who`: of this `peer`, where the stack tells.
     ///
     /// # Errors
     ///
-    /// It may not, which has been told.
-    pub fn admit_handshake(&self, address: &Multiaddr, others: usize) -> Result<(), Refused> {
-        let limit = self.0.limits.connections;
-        match limit.map(|most| most.saturating_mul(2).saturating_add(HANDSHAKES)) {
-            Some(most) if others >= most => {
-                let refused = Refused::Handshakes(most);
-                self.0.refusals.tell(&format!("{address} was not let in: {refused}"));
-                Err(refused)
+    /// There is none for him, which has been told.
+    pub fn connection(&self, who: &impl Display, peer: Option<&PeerId>) -> Result<Place, Refused> {
+        let allowed = &self.0.limits.peers;
+        let place = match peer {
+            _ if allowed.is_empty() => self.0.connections.take().map_err(Refused::Connections),
+            Some(peer) if allowed.contains(peer) => {
+                self.0.connections.take().map_err(Refused::Connections)
             }
-            _ => Ok(()),
-        }
+            _ => Err(Refused::Stranger),
+        };
+        place.map_err(|refused| self.turn_away(who, refused))
+    }
+
+    fn turn_away(&self, who: &impl Display, refused: Refused) -> Refused {
+        self.0.refusals.tell(&format!("{who} was not let in: {refused}"));
+        refused
     }
 
     /// How long a connection may last.
@@ -106,10 +141,26 @@ impl Gate {
         self.0.limits.duration
     }
 
-    /// A connection of `peer` has reached its [`lifetime`](Self::lifetime).
-    pub(crate) fn tell_overdue(&self, peer: &PeerId) {
+    /// A connection of `who` has reached its [`lifetime`](Self::lifetime).
+    pub(crate) fn tell_overdue(&self, who: &impl Display) {
         let refused = Refused::Overdue(self.lifetime().unwrap_or_default());
-        self.0.refusals.tell(&format!("a connection of {peer} was closed: {refused}"));
+        self.0.refusals.tell(&format!("a connection of {who} was closed: {refused}"));
+    }
+
+    /// Serves a connection of `who` for as long as it may last.
+    pub(crate) async fn while_allowed(
+        &self,
+        who: &impl Display,
+        serving: impl Future<Output = ()>,
+    ) {
+        match self.lifetime() {
+            Some(lifetime) => {
+                if timeout(lifetime, serving).await.is_err() {
+                    self.tell_overdue(who);
+                }
+            }
+            None => serving.await,
+        }
     }
 
     /// A place for one more stream.
@@ -117,22 +168,33 @@ impl Gate {
     /// # Errors
     ///
     /// There is none, which has been told.
-    pub fn place(&self) -> Result<Place, Refused> {
-        let Some(streams) = &self.0.streams else { return Ok(Place(None)) };
-        match Arc::clone(streams).try_acquire_owned() {
-            Ok(permit) => Ok(Place(Some(permit))),
-            Err(_) => {
-                Err(self.hang_up(Refused::Streams(self.0.limits.streams.unwrap_or_default())))
-            }
-        }
+    pub fn stream(&self) -> Result<Place, Refused> {
+        self.0.streams.take().map_err(|most| self.hang_up(Refused::Streams(most)))
     }
 
-    /// `stream`, kept to what it may move, and as fast as it may.
+    /// A place for one more request, where those that follow one another have no streams: of such an upload, and of
+    /// so many bytes asked for.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is too much; which has been told.
+    pub(crate) fn request(&self, upload: u64, asked: u64) -> Result<Place, Refused> {
+        self.check_asked(asked)?;
+        self.check_uploaded(upload)?;
+        self.stream()
+    }
+
+    /// `stream` of /perf/1.0.0, kept to what it may move, and as fast as it may.
     pub fn limit<S>(&self, stream: S) -> Limited<S> {
-        Limited::new(stream, self.clone())
+        Limited::new(self.pace(stream))
     }
 
-    pub(super) fn pace(&self) -> Option<&Pace> {
+    /// `stream`, as fast as it may.
+    pub fn pace<S>(&self, stream: S) -> Paced<S> {
+        Paced::new(stream, self.clone())
+    }
+
+    pub(super) fn rate(&self) -> Option<&Pace> {
         self.0.pace.as_ref()
     }
 

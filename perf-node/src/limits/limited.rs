@@ -1,74 +1,32 @@
-//! A served stream that keeps to its listener's limits.
+//! A served stream of /perf/1.0.0 that keeps to its listener's limits.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 use perf_protocol::{Decoded, HeaderDecoder};
-use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::gate::Gate;
+use super::paced::{Paced, Waits};
 
-/// Whether a stream has waited for its turn: a handle on it.
-#[derive(Clone, Debug, Default)]
-pub struct Waits(Arc<AtomicBool>);
-
-impl Waits {
-    /// Whether it has since this was last asked.
-    pub fn take(&self) -> bool {
-        self.0.swap(false, Relaxed)
-    }
-}
-
-/// A stream of /perf/1.0.0 as its server reads it: the header that asks for too much, and the byte that
+/// A stream as its server reads it: the header that asks for too much, and the byte that
 /// is one too many, are errors (`PermissionDenied`); what passes keeps to the rate.
 #[derive(Debug)]
 pub struct Limited<S> {
-    stream: S,
-    gate: Gate,
+    stream: Paced<S>,
     header: HeaderDecoder,
     /// Payload so far.
     uploaded: u64,
-    /// Until what was moved is paid for.
-    pause: Option<Pin<Box<Sleep>>>,
-    waits: Waits,
 }
 
 impl<S> Limited<S> {
-    pub(super) fn new(stream: S, gate: Gate) -> Self {
-        // A stream that comes while others wait waits as well.
-        let pause = gate.pace().map(|pace| Box::pin(sleep_until(pace.spend(0))));
-        let (header, waits) = (HeaderDecoder::new(), Waits::default());
-        Self { stream, gate, header, uploaded: 0, pause, waits }
+    pub(super) fn new(stream: Paced<S>) -> Self {
+        Self { stream, header: HeaderDecoder::new(), uploaded: 0 }
     }
 
     /// Tells its waits from those for its peer.
     pub fn waits(&self) -> Waits {
-        self.waits.clone()
-    }
-
-    /// Ready once what was moved so far is paid for: how many bytes may be moved now, at most.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        if let Some(pause) = &mut self.pause
-            && pause.as_mut().poll(cx).is_pending()
-        {
-            self.waits.0.store(true, Relaxed);
-            return Poll::Pending;
-        }
-        Poll::Ready(self.gate.pace().map_or(usize::MAX, |pace| pace.piece()))
-    }
-
-    fn moved(&mut self, bytes: usize) {
-        if let (Some(pace), Some(pause)) = (self.gate.pace(), &mut self.pause)
-            && bytes > 0
-        {
-            let until: Instant = pace.spend(bytes as u64);
-            pause.as_mut().reset(until);
-        }
+        self.stream.waits()
     }
 
     /// Holds what was read against the limits.
@@ -76,9 +34,10 @@ impl<S> Limited<S> {
         let known = self.header.finish().is_ok();
         if let Decoded::Complete { requested, consumed } = self.header.decode(read) {
             self.uploaded += (read.len() - consumed) as u64;
-            let checked = if known { Ok(()) } else { self.gate.check_asked(requested) };
+            let gate = self.stream.gate();
+            let checked = if known { Ok(()) } else { gate.check_asked(requested) };
             checked
-                .and_then(|()| self.gate.check_uploaded(self.uploaded))
+                .and_then(|()| gate.check_uploaded(self.uploaded))
                 .map_err(|refused| io::Error::new(io::ErrorKind::PermissionDenied, refused))?;
         }
         Ok(())
@@ -92,9 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Limited<S> {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let most = ready!(this.poll_turn(cx)).min(buffer.len());
-        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buffer[..most]))?;
-        this.moved(read);
+        let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         this.check(&buffer[..read])?;
         Poll::Ready(Ok(read))
     }
@@ -106,11 +63,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Limited<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let most = ready!(this.poll_turn(cx)).min(bytes.len());
-        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, &bytes[..most]))?;
-        this.moved(written);
-        Poll::Ready(Ok(written))
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -128,15 +81,15 @@ mod tests {
 
     use futures::io::Cursor;
     use perf_protocol::{Error, ReadBuffer, encode_header, serve};
+    use tokio::time::Instant;
 
-    use super::*;
     use crate::limits::Limits;
 
     /// What a server does of a client that asks for `asked` and uploads `uploads`, under `limits`.
     async fn served(limits: Limits, asked: u64, uploads: usize) -> Result<(u64, u64), Error> {
         let mut wire = Cursor::new(Vec::from(encode_header(asked)));
         wire.get_mut().resize(8 + uploads, 7);
-        let gate = limits.gate().unwrap();
+        let gate = limits.gate();
         let served = serve(gate.limit(&mut wire), &(), &mut ReadBuffer::new()).await?;
         Ok((served.received, served.sent))
     }

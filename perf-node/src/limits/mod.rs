@@ -3,6 +3,7 @@
 mod gate;
 mod limited;
 mod pace;
+mod paced;
 mod refusals;
 
 use std::time::Duration;
@@ -11,8 +12,11 @@ use harness_sdk::config::{Invalid, Settings, Variable, parse};
 use harness_sdk::{Stack, Transport};
 use libp2p::PeerId;
 
-pub use gate::{Gate, Refused};
-pub use limited::{Limited, Waits};
+use crate::baselines::is_raw;
+
+pub use gate::{Gate, Place, Refused};
+pub use limited::Limited;
+pub use paced::{Paced, Waits};
 
 /// `--max-bytes`.
 pub const MAX_BYTES: Variable = Variable {
@@ -100,28 +104,24 @@ impl Limits {
         })
     }
 
-    /// Refuses limits where nothing would keep them.
+    /// Refuses limits where nothing could keep them.
     ///
     /// # Errors
     ///
-    /// There are limits, and `stack` has no libp2p connection to keep them on.
+    /// Certain peers are to be served, and on `stack` nobody says who he is.
     pub fn check(&self, stack: &Stack) -> Result<(), Invalid> {
-        let raw = matches!(
-            stack.transport,
-            Transport::RawTcp | Transport::RawTls | Transport::RawNoise | Transport::RawQuic
-        );
-        if raw && *self != Self::default() {
-            return Err(Invalid::Combination(format!(
-                "--allow-peer and --max-…: a listener on {} keeps no limits; leave them out, or listen on a libp2p stack",
-                stack.transport
-            )));
+        let transport = stack.transport;
+        if self.peers.is_empty() || !is_raw(transport) || transport == Transport::RawNoise {
+            return Ok(());
         }
-        Ok(())
+        Err(Invalid::Combination(format!(
+            "--allow-peer: a dialer on {transport} does not say who it is; leave it out, or listen on raw-noise or a libp2p stack"
+        )))
     }
 
-    /// What keeps them, for one listener; `None`: there is nothing to keep.
-    pub fn gate(&self) -> Option<Gate> {
-        (*self != Self::default()).then(|| Gate::new(self.clone()))
+    /// What keeps them, for one listener.
+    pub fn gate(&self) -> Gate {
+        Gate::new(self.clone())
     }
 }
 
@@ -138,9 +138,9 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_no_limit_and_no_gate() {
+    fn silence_is_no_limit() {
         let limits = read(&[], &[]).unwrap();
-        assert!(limits.gate().is_none());
+        assert!(limits.gate().is_open());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which connections a listener takes, and for how long.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,18 +9,17 @@ use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm};
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::Gate;
+use crate::limits::{Gate, Place};
 
 /// Keeps those limits of a [`Gate`] that are of connections.
 #[derive(Debug)]
 pub(super) struct Admission {
     gate: Gate,
-    /// In their handshakes.
-    pending: HashSet<ConnectionId>,
-    /// In the order in which they came, which is that in which they end.
+    /// Of those in their handshakes, and of those that stand, which they do until they are gone: a peer that does not
+    /// read keeps a connection that was told to end for a while.
+    places: HashMap<ConnectionId, Place>,
+    /// In the order in which they came, which is that in which they are told to end.
     standing: VecDeque<Standing>,
-    /// Told to end, and not gone yet: a peer that does not read keeps its connection for a while.
-    closing: HashSet<ConnectionId>,
     /// Set to the end of the first of them.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -35,13 +34,7 @@ struct Standing {
 
 impl Admission {
     pub(super) fn new(gate: Gate) -> Self {
-        Self {
-            gate,
-            pending: HashSet::new(),
-            standing: VecDeque::new(),
-            closing: HashSet::new(),
-            alarm: None,
-        }
+        Self { gate, places: HashMap::new(), standing: VecDeque::new(), alarm: None }
     }
 
     pub(super) fn admit_handshake(
@@ -49,21 +42,25 @@ impl Admission {
         connection: ConnectionId,
         address: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let admitted = self.gate.admit_handshake(address, self.pending.len());
-        admitted.map_err(ConnectionDenied::new)?;
-        self.pending.insert(connection);
+        let place = self.gate.handshake(address).map_err(ConnectionDenied::new)?;
+        self.places.insert(connection, place);
         Ok(())
     }
 
-    pub(super) fn admit(&self, peer: &PeerId) -> Result<(), ConnectionDenied> {
-        let others = self.standing.len() + self.closing.len();
-        self.gate.admit(peer, others).map_err(ConnectionDenied::new)
+    pub(super) fn admit(
+        &mut self,
+        connection: ConnectionId,
+        peer: &PeerId,
+    ) -> Result<(), ConnectionDenied> {
+        let place = self.gate.connection(peer, Some(peer)).map_err(ConnectionDenied::new)?;
+        // That of its handshake is given back.
+        self.places.insert(connection, place);
+        Ok(())
     }
 
     pub(super) fn on_swarm_event(&mut self, event: &FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(established) => {
-                self.pending.remove(&established.connection_id);
                 self.standing.push_back(Standing {
                     peer: established.peer_id,
                     connection: established.connection_id,
@@ -71,10 +68,10 @@ impl Admission {
                 });
             }
             FromSwarm::ListenFailure(failed) => {
-                self.pending.remove(&failed.connection_id);
+                self.places.remove(&failed.connection_id);
             }
             FromSwarm::ConnectionClosed(closed) => {
-                self.closing.remove(&closed.connection_id);
+                self.places.remove(&closed.connection_id);
                 self.standing.retain(|other| other.connection != closed.connection_id);
             }
             _ => {}
@@ -93,7 +90,6 @@ impl Admission {
         ready!(alarm.as_mut().poll(cx));
         match self.standing.pop_front() {
             Some(Standing { peer, connection, .. }) => {
-                self.closing.insert(connection);
                 self.gate.tell_overdue(&peer);
                 Poll::Ready((peer, connection))
             }
@@ -116,13 +112,14 @@ mod tests {
     async fn a_connection_counts_until_it_is_gone() {
         let duration = Some(std::time::Duration::from_secs(1));
         let limits = Limits { connections: Some(1), duration, ..Limits::default() };
-        let mut admission = Admission::new(limits.gate().unwrap());
-        let (peer_id, connection_id) = (PeerId::random(), ConnectionId::new_unchecked(1));
+        let mut admission = Admission::new(limits.gate());
+        let peer_id = PeerId::random();
+        let [connection_id, other] = [1, 2].map(ConnectionId::new_unchecked);
         let endpoint = ConnectedPoint::Listener {
             local_addr: Multiaddr::empty(),
             send_back_addr: Multiaddr::empty(),
         };
-        assert!(admission.admit(&peer_id).is_ok());
+        assert!(admission.admit(connection_id, &peer_id).is_ok());
         admission.on_swarm_event(&FromSwarm::ConnectionEstablished(ConnectionEstablished {
             peer_id,
             connection_id,
@@ -130,10 +127,10 @@ mod tests {
             failed_addresses: &[],
             other_established: 0,
         }));
-        assert!(admission.admit(&peer_id).is_err());
+        assert!(admission.admit(other, &peer_id).is_err());
         let overdue = poll_fn(|cx| admission.poll_overdue(cx)).await;
         assert_eq!(overdue, (peer_id, connection_id));
-        assert!(admission.admit(&peer_id).is_err());
+        assert!(admission.admit(other, &peer_id).is_err());
         admission.on_swarm_event(&FromSwarm::ConnectionClosed(ConnectionClosed {
             peer_id,
             connection_id,
@@ -141,6 +138,6 @@ mod tests {
             cause: None,
             remaining_established: 0,
         }));
-        assert!(admission.admit(&peer_id).is_ok());
+        assert!(admission.admit(other, &peer_id).is_ok());
     }
 }

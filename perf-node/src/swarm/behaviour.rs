@@ -39,9 +39,9 @@ pub enum Event {
 
 impl Behaviour {
     /// A behaviour that answers every inbound stream with `answer`. `protocol` is perf, or what
-    /// stands in its place. Without a `gate` whoever connects may.
-    pub fn new(answer: Answer, protocol: StreamProtocol, gate: Option<Gate>) -> Self {
-        let admission = gate.map(Admission::new);
+    /// stands in its place. Whom the `gate` does not let in has no connection.
+    pub fn new(answer: Answer, protocol: StreamProtocol, gate: Gate) -> Self {
+        let admission = (!gate.is_open()).then(|| Admission::new(gate));
         Self { answer, protocol, events: VecDeque::new(), admission }
     }
 
@@ -68,13 +68,13 @@ impl NetworkBehaviour for Behaviour {
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if let Some(admission) = &self.admission {
-            admission.admit(&peer)?;
+        if let Some(admission) = &mut self.admission {
+            admission.admit(connection, &peer)?;
         }
         // Nobody opens streams to a dialer: the requesting end is dropped.
         let (_, requests) = Streams::new();

@@ -37,8 +37,8 @@ pub struct Manner {
     /// How a dialer's streams agree on it: `V1` waits for the listener's word before anything else is
     /// sent, which is libp2p-swarm's default; `V1Lazy` does not, as go-libp2p's do not.
     pub negotiation: Version,
-    /// Whom a listener takes; `None`: whoever comes.
-    pub gate: Option<Gate>,
+    /// Whom a listener takes.
+    pub gate: Gate,
     /// What webtransport offers alone, and accepts alone; `None`: what it does by itself.
     pub cipher: Option<Cipher>,
 }
@@ -48,7 +48,7 @@ impl Default for Manner {
         Self {
             protocol: StreamProtocol::new(perf_protocol::PROTOCOL_NAME),
             negotiation: Version::V1,
-            gate: None,
+            gate: Gate::default(),
             cipher: None,
         }
     }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use harness_sdk::{Class, Stack};
-use libp2p::Multiaddr;
+use harness_sdk::{Class, Stack, Transport};
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 use nix::sys::signal::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::support::{
-    Ended, LIMIT, Listening, NONE, Process, dial, each_libp2p_stack, is_over_tcp,
+    Ended, LIMIT, Listening, NONE, Process, all_stacks, dial, each_stack, has_streams, is_over_tcp,
+    node,
 };
 
 const MEGABYTES_20: u64 = 20_000_000;
@@ -22,9 +23,22 @@ async fn moves(stack: &Stack, address: &str, [up, down]: [usize; 2], bytes: u64)
     dial(stack, address).measuring([up, down, 0], bytes).run().await
 }
 
+/// What makes a dialer send several requests at once.
+fn at_once(stack: &Stack, requests: &'static str) -> [&'static str; 2] {
+    [if has_streams(stack) { "--streams" } else { "--connections" }, requests]
+}
+
+/// Whether a dialer says who it is.
+fn has_peers(stack: &Stack) -> bool {
+    !matches!(stack.transport, Transport::RawTcp | Transport::RawTls | Transport::RawQuic)
+}
+
 #[tokio::test]
 async fn strangers_are_not_let_in() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
+        if !has_peers(&stack) {
+            return;
+        }
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         let identity = ["--identity", key.to_str().unwrap()];
@@ -43,8 +57,19 @@ async fn strangers_are_not_let_in() {
 }
 
 #[tokio::test]
+async fn peers_are_not_named_where_nobody_is_one() {
+    for stack in all_stacks().filter(|stack| !has_peers(stack)) {
+        let peer = PeerId::random().to_string();
+        let listen = node().args(["listen", "--allow-peer", &peer, "--transport"]);
+        let ended = listen.arg(stack.transport.as_str()).run().await;
+        let message = ended.failed_silently(Class::Usage);
+        assert!(message.contains("does not say who it is"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-bytes", "1M"]).await;
         let address = listening.address.clone();
         // One byte too many may have left, its stream's end too, before anybody minds.
@@ -67,10 +92,10 @@ async fn a_stream_that_takes_too_much_ends_its_connection_and_the_next_is_served
 
 #[tokio::test]
 async fn all_streams_together_keep_to_the_rate() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let listening = Listening::start(&stack, &["--max-rate", "4M"]).await;
         let launch = dial(&stack, &listening.address).measuring([1, 1, 0], 1 << 20);
-        let document = launch.args(["--streams", "4"]).run().await.measured([1, 1, 0]);
+        let document = launch.args(at_once(&stack, "4")).run().await.measured([1, 1, 0]);
         // 4 MiB in a second, but for a burst of a twentieth and a piece of each stream.
         let most = f64::from(4 << 20) * 8.0 / 1e9 * 1.15;
         for section in [document.upload.unwrap(), document.download.unwrap()] {
@@ -84,7 +109,7 @@ async fn all_streams_together_keep_to_the_rate() {
 /// The header alone takes longer than a stall does.
 #[tokio::test]
 async fn a_stream_that_waits_for_its_turn_is_not_given_up() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let limits = ["--max-rate", "4", "--stall-secs", "1"];
         let listening = Listening::start(&stack, &limits).await;
         let ended = moves(&stack, &listening.address, [1, 0], 20).await;
@@ -97,7 +122,7 @@ async fn a_stream_that_waits_for_its_turn_is_not_given_up() {
 
 #[tokio::test]
 async fn connections_beyond_those_that_may_be_are_refused() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-connections", "2"]).await;
         let with = async |connections: &str| {
             let launch = dial(&stack, &listening.address).measuring([1, 0, 0], 1000);
@@ -114,7 +139,7 @@ async fn connections_beyond_those_that_may_be_are_refused() {
 /// A handshake that is not made holds a descriptor until it is given up.
 #[tokio::test]
 async fn connections_that_say_nothing_are_few() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         if !is_over_tcp(&stack) {
             return;
         }
@@ -126,9 +151,15 @@ async fn connections_that_say_nothing_are_few() {
             timeout(Duration::from_secs(5), silent.read(&mut [0])).await.is_ok()
         });
         let closed = join_all(silent).await.into_iter().filter(|closed| *closed).count();
-        assert_eq!(closed, 30 - (16 + 2 * 2), "{stack}");
-        listening.process.wait_for_stderr("whose handshake is under way").await;
-        listening.process.wait_for_stderr("could not connect").await;
+        if stack.transport == Transport::RawTcp {
+            // Which has no handshake.
+            assert_eq!(closed, 30 - 2, "{stack}");
+            listening.process.wait_for_stderr("--max-connections").await;
+        } else {
+            assert_eq!(closed, 30 - (16 + 2 * 2), "{stack}");
+            listening.process.wait_for_stderr("whose handshake is under way").await;
+            listening.process.wait_for_stderr("could not connect").await;
+        }
         moves(&stack, &listening.address, [1, 0], 1000).await.measured([1, 0, 0]);
     })
     .await;
@@ -136,7 +167,7 @@ async fn connections_that_say_nothing_are_few() {
 
 #[tokio::test]
 async fn a_connection_that_lasts_too_long_is_closed() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-duration", "0.7"]).await;
         let launch = dial(&stack, &listening.address).args(["--duration", "30"]);
         let ended = launch.run().await;
@@ -151,7 +182,7 @@ async fn a_connection_that_lasts_too_long_is_closed() {
 /// One that does not read either.
 #[tokio::test]
 async fn a_connection_whose_dialer_has_stopped_is_closed() {
-    each_libp2p_stack(async |stack| {
+    each_stack(async |stack| {
         let mut listening = Listening::start(&stack, &["--max-duration", "4"]).await;
         let before = descriptors(&listening.process);
         let launch = dial(&stack, &listening.address).measuring([0, 1, 0], 1 << 40);
@@ -177,15 +208,17 @@ fn descriptors(process: &Process) -> usize {
 
 #[tokio::test]
 async fn a_stream_beyond_those_that_may_be_ends_its_connection() {
-    each_libp2p_stack(async |stack| {
-        let mut listening = Listening::start(&stack, &["--max-streams", "2"]).await;
-        let with = async |streams: &str| {
+    each_stack(async |stack| {
+        // Slow enough for one to be under way when the others come.
+        let limits = ["--max-streams", "2", "--max-rate", "40M"];
+        let mut listening = Listening::start(&stack, &limits).await;
+        let with = async |streams| {
             let launch = dial(&stack, &listening.address).measuring([1, 0, 0], MEGABYTES_20);
-            launch.args(["--streams", streams]).run().await
+            launch.args(at_once(&stack, streams)).run().await
         };
+        with("2").await.measured([1, 0, 0]);
         // A muxer that shows a reset as an end must not make a receipt of it.
         with("3").await.failed(Class::Transfer, NONE);
-        with("2").await.measured([1, 0, 0]);
         listening.process.wait_for_stderr("--max-streams").await;
     })
     .await;
