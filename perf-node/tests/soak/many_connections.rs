@@ -7,9 +7,9 @@ use perf_protocol::ReadBuffer;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::slope::growth;
-use super::support::{Dialer, LIMIT, Listening};
+use super::support::{Dialer, LIMIT, Listening, stacks};
 use super::usage::Usage;
-use super::{Form, TURN, every_stack};
+use super::{Form, TURN, each_of};
 
 /// What a heap may have grown by, in bytes, over the second half, and be called flat: what `one_connection.rs` allows,
 /// and, because QUIC keeps a connection's state for three probe time-outs beyond its end (RFC 9000, 10.2), some of those.
@@ -23,7 +23,8 @@ const NOTICES: Duration = Duration::from_secs(15);
 async fn thousands_of_connections_leave_nothing_behind() {
     let _turn = TURN.lock().await;
     let form = Form::chosen();
-    every_stack(form, |stack| async move { soak(&stack, form).await }).await;
+    let wrong = each_of(stacks(), form, |stack| async move { soak(&stack, form).await }).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
