@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use futures::AsyncRead;
 use harness_sdk::{BoxError, Config, Listener, Meter, Shutdown, Transport, chain};
 use libp2p::PeerId;
 use libp2p::multiaddr::Protocol;
@@ -13,18 +12,12 @@ use tokio::time::{sleep, timeout};
 
 use super::channel::Stream;
 use super::exchange::{self, Header};
-use super::{address, noise, tcp, tls};
+use super::{HANDSHAKE_PATIENCE, IDLE_CONNECTION_TIMEOUT, address, noise, tcp, tls};
 use crate::buffers::Buffers;
 use crate::cipher::Cipher;
 use crate::connection::Counts;
 use crate::identity;
 use crate::limits::Gate;
-
-/// For a dialer's handshake.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A connection without a request is closed after this long, as with libp2p.
-const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Where accepting fails, for want of descriptors for one: until it is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -125,15 +118,15 @@ impl Service {
     }
 
     /// Answers one request after the other, until there is none, or one of them is not answered.
-    async fn answer_all(&self, stream: Stream) {
-        let mut stream = self.gate.pace(stream);
-        let waits = stream.waits();
+    async fn answer_all(&self, mut stream: Stream) {
         while let Some(header) = next(&mut stream).await {
             let Ok(_place) = self.gate.request(header.upload, header.download) else { return };
             let mut buffer = self.buffers.take();
             let meter = Meter::start();
             let counts = Counts(&meter);
-            let answering = exchange::answer(&mut stream, header, &counts, &mut buffer);
+            let mut paced = self.gate.pace(&mut stream);
+            let waits = paced.waits();
+            let answering = exchange::answer(&mut paced, header, &counts, &mut buffer);
             match waits.guard(&meter, self.stall, answering).await {
                 Ok(Ok(served)) => tracing::debug!("{served:?}"),
                 Ok(Err(error)) => {
@@ -151,7 +144,7 @@ impl Service {
 }
 
 /// The next request; `None`: there is none.
-async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<Header> {
+async fn next(stream: &mut Stream) -> Option<Header> {
     match timeout(IDLE_CONNECTION_TIMEOUT, Header::read(stream)).await {
         Ok(Ok(header)) => header,
         Ok(Err(error)) => {

@@ -25,6 +25,8 @@ mod socket;
 mod tcp;
 mod tls;
 
+use std::time::Duration;
+
 use harness_sdk::{BoxError, Config, Transport};
 use libp2p::Multiaddr;
 
@@ -36,6 +38,12 @@ pub use address::{example, is_raw, suits};
 pub use channel::ChannelConnection;
 pub use listener::ChannelListener;
 pub use quic::{QuicConnection, QuicListener};
+
+/// For a dialer's handshake with a listener.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection without a request is closed after this long, as with libp2p.
+const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How a stream agrees on its protocol: there is but one.
 const NO_NEGOTIATION: &str = "none";

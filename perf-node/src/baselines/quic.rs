@@ -10,14 +10,17 @@ use harness_sdk::{
 };
 use libp2p::Multiaddr;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, VarInt};
+use quinn::{
+    ClientConfig, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig,
+    VarInt,
+};
 use socket2::Type;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::certificate::{self, UNVERIFIED};
 use super::quic_stream::QuicStream;
-use super::{NO_NEGOTIATION, address, socket};
+use super::{HANDSHAKE_PATIENCE, IDLE_CONNECTION_TIMEOUT, NO_NEGOTIATION, address, socket};
 use crate::buffers::Buffers;
 use crate::cipher::{self, Cipher};
 use crate::connection::Counts;
@@ -30,8 +33,8 @@ use crate::tcp_info::buffers;
 /// A certificate's name; nobody looks at it.
 const SERVER_NAME: &str = "perf-node";
 
-/// For the handshake, as with libp2p-quic: nobody says that nobody listens.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
+/// For an answer, as with libp2p-quic: nobody says that nobody listens.
+const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a connection is closed that nobody needs any more.
 const DONE: VarInt = VarInt::from_u32(0);
@@ -62,9 +65,9 @@ impl QuicConnection {
         let (endpoint, socket) = endpoint(None, SocketAddr::new(any, 0))?;
         let started = Instant::now();
         let connecting = endpoint.connect_with(client, to, SERVER_NAME)?;
-        let connection = match timeout(HANDSHAKE_PATIENCE, connecting).await {
+        let connection = match timeout(DIAL_PATIENCE, connecting).await {
             Ok(connected) => connected.map_err(|error| chain(&error)),
-            Err(_) => Err(format!("no answer for {} s", HANDSHAKE_PATIENCE.as_secs())),
+            Err(_) => Err(format!("no answer for {} s", DIAL_PATIENCE.as_secs())),
         };
         let connection = connection.map_err(|why| format!("cannot connect to {address}: {why}"))?;
         let (name, value) = UNVERIFIED;
@@ -123,6 +126,9 @@ impl Connection for QuicConnection {
     }
 }
 
+/// In bytes, of all streams of a connection: libp2p-quic's `max_connection_data`.
+const MOST_UNREAD: u32 = 15_000_000;
+
 /// A bound QUIC listener.
 pub struct QuicListener {
     endpoint: Endpoint,
@@ -140,7 +146,8 @@ impl QuicListener {
     ) -> Result<Self, BoxError> {
         let tls = Arc::new(certificate::server(cipher)?);
         let crypto = QuicServerConfig::with_initial(tls, initial()?)?;
-        let server = ServerConfig::with_crypto(Arc::new(crypto));
+        let mut server = ServerConfig::with_crypto(Arc::new(crypto));
+        server.transport_config(Arc::new(transport(&gate)));
         let wanted = SocketAddr::new(config.ip, config.port);
         let bound = endpoint(Some(server), wanted)
             .and_then(|(endpoint, _)| Ok((endpoint.local_addr()?, endpoint)));
@@ -182,6 +189,8 @@ impl Listener for QuicListener {
             }
         }
         self.endpoint.close(DONE, b"the listener ends");
+        // Each connection's task has been woken, and tells its peer before it is our turn again.
+        yield_now().await;
         Ok(())
     }
 }
@@ -202,10 +211,14 @@ impl Service {
             incoming.refuse();
             return false;
         };
-        let connection = match incoming.await {
+        let connected = match timeout(HANDSHAKE_PATIENCE, incoming).await {
+            Ok(connected) => connected.map_err(|error| chain(&error)),
+            Err(_) => Err("no handshake in time".to_owned()),
+        };
+        let connection = match connected {
             Ok(connection) => connection,
-            Err(error) => {
-                tracing::info!("a dialer at {from} could not connect: {}", chain(&error));
+            Err(why) => {
+                tracing::info!("a dialer at {from} could not connect: {why}");
                 return false;
             }
         };
@@ -216,8 +229,8 @@ impl Service {
         };
         tracing::debug!("connected from {from}");
         self.gate.while_allowed(&from, self.answer_all(&connection)).await;
-        // What nobody answers any more.
-        connection.close(REFUSED, b"refused");
+        // It may stand, and be answered no more.
+        connection.close(REFUSED, b"given up");
         true
     }
 
@@ -238,6 +251,7 @@ impl Service {
                         return;
                     }
                 },
+                () = sleep(IDLE_CONNECTION_TIMEOUT), if answering.is_empty() => return,
                 Some(answered) = answering.join_next() => {
                     // An error is a panic, and what the peer was told then is anybody's guess.
                     if answered.unwrap_or(After::HangUp) == After::HangUp {
@@ -247,6 +261,18 @@ impl Service {
             }
         }
     }
+}
+
+/// quinn's defaults, without what nobody reads. Where there are limits a connection that waits for them has no more
+/// unread than one of libp2p-quic.
+fn transport(gate: &Gate) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+    transport.datagram_receive_buffer_size(None);
+    if !gate.is_open() {
+        transport.receive_window(VarInt::from_u32(MOST_UNREAD));
+    }
+    transport
 }
 
 fn initial() -> Result<rustls::quic::Suite, BoxError> {
