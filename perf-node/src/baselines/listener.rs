@@ -111,7 +111,7 @@ impl Service {
         drop(handshake);
         let who = peer.map_or_else(|| from.to_string(), |peer| peer.to_string());
         let Ok(_place) = self.gate.connection(&who, peer.as_ref()) else { return false };
-        tracing::debug!("{who} connected from {from}");
+        tracing::debug!("connected from {from}");
         self.gate.while_allowed(&who, self.answer_all(stream)).await;
         tracing::debug!("{who} is gone");
         true

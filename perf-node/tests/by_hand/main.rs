@@ -252,10 +252,6 @@ async fn a_bad_command_line_is_a_usage_failure_that_names_it() {
         (&["dial", tcp, "--progress", "json", "--debug"], &["--progress", "--debug"]),
         (&["listen", "--max-bytes", "lots"], &["--max-bytes", "\"lots\"", "K, M or G"]),
         (&["listen", "--allow-peer", "me"], &["--allow-peer", "\"me\"", "12D3KooW"]),
-        (
-            &["listen", "--transport", "raw-tcp", "--max-streams", "1"],
-            &["--max-", "raw-tcp", "leave them out"],
-        ),
     ];
     for (arguments, expected) in cases {
         let ended = node().args(arguments.iter().copied()).run().await;
