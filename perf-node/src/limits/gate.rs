@@ -121,12 +121,10 @@ impl Gate {
     /// There is none for him, which has been told.
     pub fn connection(&self, who: &impl Display, peer: Option<&PeerId>) -> Result<Place, Refused> {
         let allowed = &self.0.limits.peers;
-        let place = match peer {
-            _ if allowed.is_empty() => self.0.connections.take().map_err(Refused::Connections),
-            Some(peer) if allowed.contains(peer) => {
-                self.0.connections.take().map_err(Refused::Connections)
-            }
-            _ => Err(Refused::Stranger),
+        let is_allowed = allowed.is_empty() || peer.is_some_and(|peer| allowed.contains(peer));
+        let place = match is_allowed {
+            true => self.0.connections.take().map_err(Refused::Connections),
+            false => Err(Refused::Stranger),
         };
         place.map_err(|refused| self.turn_away(who, refused))
     }
