@@ -96,24 +96,29 @@ async fn measure_until_stopped<N: Node>(
             None => std::future::pending().await,
         }
     };
-    let (class, message) = tokio::select! {
-        result = measure(node, config, address, run) => return result,
-        stop = signals.stop() => match stop {
+    let mut connections = Vec::new();
+    let stopped = tokio::select! {
+        result = measure(node, config, address, &mut connections, run) => Ok(result),
+        stop = signals.stop() => Err(match stop {
             Stop::Interrupt => (Class::Interrupted, "interrupted by SIGINT".to_owned()),
             Stop::Terminate => (Class::Transfer, "ended by SIGTERM before all was measured".to_owned()),
-        },
+        }),
         () = deadline => {
             let seconds = config.timeout.unwrap_or_default().as_secs_f64();
-            (Class::Transfer, format!("not done within PERF_TIMEOUT_SECS, {seconds} s"))
+            Err((Class::Transfer, format!("not done within PERF_TIMEOUT_SECS, {seconds} s")))
         }
     };
-    Err(Failure::new(class, run.phase(), message))
+    run.transport = connections.first().and_then(Connection::transport);
+    close(connections).await;
+    stopped.unwrap_or_else(|(class, message)| Err(Failure::new(class, run.phase(), message)))
 }
 
+/// Leaves what it connects in `connections`, for whoever called to close: however it ends.
 async fn measure<N: Node>(
     node: &N,
     config: &Config,
     address: Option<String>,
+    connections: &mut Vec<Costed<N::Connection>>,
     run: &mut Run,
 ) -> Result<(), Failure> {
     let (connection, address) = match address {
@@ -130,7 +135,7 @@ async fn measure<N: Node>(
         }
     };
     run.details = connection.details();
-    let mut connections = vec![Costed::new(connection, &run.cost)];
+    connections.push(Costed::new(connection, &run.cost));
     let several = config.load.has_transfers(&config.plan);
     while several && connections.len() < config.load.connections {
         let connection = connect(node, config, &address).await?;
@@ -139,18 +144,15 @@ async fn measure<N: Node>(
     let Config { plan, load, stall, progress, .. } = config;
     progress.tell(&Event::connected(&address, config.stack, connections.len(), &run.details));
     let conduct = Conduct { plan, load, stall: *stall, progress };
-    let mut result = plan::run(conduct, &connections, &mut run.measurements).await;
-    run.transport = connections.first().and_then(Connection::transport);
-    if result.is_ok() && load.handshakes > 0 {
+    plan::run(conduct, connections, &mut run.measurements).await?;
+    if load.handshakes > 0 {
         // While these stand: a listener that ends with its dialer is not to take a moment without
         // connections for its end.
-        result = handshakes::measure(node, config, &address).await.map(|made| {
-            progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
-            run.measurements.handshakes = Some(made);
-        });
+        let made = handshakes::measure(node, config, &address).await?;
+        progress.tell(&Event::Section { section: "handshakes", iterations: made.completed });
+        run.measurements.handshakes = Some(made);
     }
-    close(connections).await;
-    result
+    Ok(())
 }
 
 /// Refuses a load that the stack cannot carry.

@@ -136,6 +136,29 @@ async fn connections_beyond_those_that_may_be_are_refused() {
     .await;
 }
 
+/// Were the listener not told, QUIC's idle time-out would have to pass first: 10 s, on raw-quic 300.
+#[tokio::test]
+async fn the_place_of_a_dialer_that_was_ended_is_another_s() {
+    each_stack(async |stack| {
+        let listening = Listening::start(&stack, &["--max-connections", "1"]).await;
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let launch = dial(&stack, &listening.address).measuring([0, 1, 0], 1 << 40);
+            let mut dialing = launch.args(["--interval", "0.1"]).spawn();
+            dialing.wait_for_stderr("download 1/1").await;
+            dialing.signal(signal);
+            dialing.ended().await;
+            // Over TCP, once the listener has read its end.
+            let next = async {
+                while moves(&stack, &listening.address, [1, 0], 1000).await.status != 0 {
+                    sleep(Duration::from_millis(50)).await;
+                }
+            };
+            assert!(timeout(Duration::from_secs(5), next).await.is_ok(), "{stack}: it is taken");
+        }
+    })
+    .await;
+}
+
 /// A handshake that is not made holds a descriptor until it is given up.
 #[tokio::test]
 async fn connections_that_say_nothing_are_few() {
