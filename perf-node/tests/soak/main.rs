@@ -32,9 +32,7 @@ use harness_sdk::Stack;
 struct Form {
     /// How long the one connection is used, about.
     lasting: Duration,
-    /// Uploads on it, and downloads, at least.
-    transfers: usize,
-    /// One-byte exchanges on it, at least.
+    /// Streams on it, at least.
     streams: usize,
     /// Connections, one after the other.
     connections: usize,
@@ -50,7 +48,6 @@ impl Form {
         match std::env::var("SOAK_MINUTES") {
             Err(_) => Self {
                 lasting: Duration::from_secs(18),
-                transfers: 500,
                 streams: 5_000,
                 connections: 1_000,
                 // Of more the processes starve one another where there are two cores that build as well, until
@@ -62,7 +59,6 @@ impl Form {
                 let streams = 20_000 * minutes / 30;
                 Self {
                     lasting: Duration::from_secs(60 * minutes as u64),
-                    transfers: streams,
                     streams,
                     connections: 10_000 * minutes / 30,
                     // All of them, or it would take hours.

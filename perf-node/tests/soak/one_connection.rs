@@ -3,24 +3,31 @@
 use std::time::{Duration, Instant};
 
 use harness_sdk::config::MAX_ITERATIONS;
-use harness_sdk::{Document, Muxer, Stack};
+use harness_sdk::{Class, Muxer, Stack};
+use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use super::slope::growth;
-use super::support::{self, Listening, Process, stacks};
+use super::support::{self, Ended, LIMIT, Listening, NONE, Process, stacks};
 use super::usage::Usage;
 use super::{Form, TURN, each_of};
 
 /// Of one transfer: a few frames of every muxer.
 const BYTES: u64 = 65_536;
 
+/// Of the time that a connection is used: how much of it tells beforehand, on another, how many uploads fill it. Its uploads
+/// and its downloads then have about two fifths each, and exchanges what is left, at least a fifth.
+const TRIAL: f64 = 0.05;
+const EACH_WAY: f64 = 0.4;
+const EXCHANGES: f64 = 0.2;
+
 /// What a heap may have grown by, in bytes, over half a section, and be called flat: it is handed out in arenas and
-/// trimmed in pieces of 128 KiB. By the 5,000 streams or more of a CI run that is a hundred bytes each at most, by those of half an
+/// trimmed in pieces of 128 KiB. By the thousands of streams of a CI run that is a hundred bytes each at most, by those of half an
 /// hour less than one.
 const FLAT: f64 = 256.0 * 1024.0;
 
-/// How often both ends are looked at while exchanges are made, about.
-const LOOKS: f64 = 200.0;
+/// How often both ends are looked at while exchanges are made, at least.
+const LOOKS: u32 = 200;
 
 /// What a dialer keeps of each exchange, in bytes: its sample.
 const KEPT: f64 = 8.0;
@@ -35,7 +42,7 @@ async fn thousands_of_streams_leave_nothing_behind() {
     let _turn = TURN.lock().await;
     let form = Form::chosen();
     // What has so many streams to make, and no more, first: were it over while others go on, those would be faster than
-    // on trial, and over before their time.
+    // on trial.
     let (few, many): (Vec<_>, Vec<_>) = stacks().into_iter().partition(is_mplex);
     let mut wrong = Vec::new();
     for stacks in [few, many] {
@@ -50,50 +57,66 @@ fn is_mplex(stack: &Stack) -> bool {
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
     let listener = Listening::start(stack, &[]).await;
-    // A first connection: what it costs tells how much fills the time, and the listener warms up.
-    let trial = [50, 50, 200];
-    let document = support::dial(stack, &listener.address).measuring(trial, BYTES).run().await;
-    let document = document.measured(trial);
-    let exchange = document.latency.unwrap().plot.median / 1e3;
-    let transfer = BYTES as f64 * 8.0 / 1e9 / document.download.unwrap().plot.median;
+    // A first connection, with which the listener warms up.
+    let transfers = uploads_within(form.lasting.mul_f64(TRIAL), stack, &listener.address).await;
     let before = settled(&listener.process).await;
 
-    // A third of the time each way, and a third for exchanges.
-    let third = form.lasting.as_secs_f64() / 3.0;
-    let fill = |least, each| ((third / each) as usize).clamp(least, MAX_ITERATIONS as usize);
-    let transfers = fill(form.transfers, transfer);
-    let (sections, kept) = match is_mplex(stack) {
-        true => ([form.streams / 3; 3], KEPT_BY_MPLEX),
-        false => ([transfers, transfers, fill(form.streams, exchange)], 0.0),
+    let (sections, until, kept) = match is_mplex(stack) {
+        true => ([form.streams / 3; 3], Until::AllIsDone, KEPT_BY_MPLEX),
+        false => {
+            let transfers = (transfers as f64 * EACH_WAY / TRIAL) as usize;
+            let transfers = transfers.clamp(1, MAX_ITERATIONS as usize);
+            ([transfers, transfers, MAX_ITERATIONS as usize], Until::After(form.lasting), 0.0)
+        }
     };
     let dialer = support::dial(stack, &listener.address).measuring(sections, BYTES).spawn();
-    let every = Duration::from_secs_f64(exchange * sections[2] as f64 / LOOKS);
-    let watched = Watched::until_its_end(dialer, &listener.process, every).await;
+    let Watched { ended, series } = watch(dialer, &listener.process, until).await;
     let after = settled(&listener.process).await;
 
-    let lasted = watched.document.lived;
-    let (document, series) = (watched.document.measured(sections), watched.series);
-    let told = Told { stack, sections, lasted, document: &document };
+    let [up, down, _] = sections;
+    let lasted = ended.lived;
+    let exchanges = match ended.status {
+        0 => ended.measured(sections).latency.unwrap().samples,
+        _ => ended.failed(Class::Interrupted, [up, down, 0]).partial.unwrap().samples,
+    };
+    let told = Told { stack, transfers: [up, down], exchanges, lasted };
     let judged = [
         told.judge("dialer", KEPT + kept, series.iter().map(|look| (look.at, look.dialer))),
         told.judge("listener", kept, series.iter().map(|look| (look.at, look.listener))),
     ];
     judged.into_iter().collect::<Result<(), _>>()?;
+    if told.streams() < form.streams / 3 * 3 {
+        return Err(format!("{stack}: {} streams, of {}", told.streams(), form.streams));
+    }
     if after.descriptors != before.descriptors {
         return Err(format!("{stack}: the listener had {before:?} and has {after:?}"));
     }
     Ok(())
 }
 
+/// How many a connection of their own makes in `time`.
+async fn uploads_within(time: Duration, stack: &Stack, address: &str) -> usize {
+    let limit = time.as_secs_f64().to_string();
+    let trial = support::dial(stack, address).measuring([MAX_ITERATIONS as usize, 0, 0], BYTES);
+    let trial = trial.var("PERF_TIMEOUT_SECS", limit).spawn().ended_within(time + LIMIT).await;
+    trial.failed(Class::Transfer, NONE).partial.unwrap().samples.len()
+}
+
 /// What is said of one stack's run.
 struct Told<'a> {
     stack: &'a Stack,
-    sections: [usize; 3],
+    /// Uploads, and downloads.
+    transfers: [usize; 2],
+    /// Milliseconds of each.
+    exchanges: Vec<f64>,
     lasted: Duration,
-    document: &'a Document,
 }
 
 impl Told<'_> {
+    fn streams(&self) -> usize {
+        self.transfers.iter().sum::<usize>() + self.exchanges.len()
+    }
+
     /// Flat but for what is kept of each exchange, in bytes, whichever half it fell into; and with no more descriptors
     /// than in the beginning.
     fn judge(
@@ -106,14 +129,15 @@ impl Told<'_> {
         let memory: Vec<_> = series.iter().map(|(at, usage)| (*at, usage.rss)).collect();
         let descriptors: Vec<_> = series.iter().map(|(_, usage)| usage.descriptors).collect();
         let peak = memory.iter().map(|(_, rss)| *rss).fold(0.0, f64::max);
-        let Self { stack, sections: [up, down, probes], lasted, document } = self;
-        let (grown, allowed) = (growth(&memory), FLAT + kept * *probes as f64);
+        let Self { stack, transfers: [up, down], exchanges, lasted } = self;
+        let (grown, allowed) = (growth(&memory), FLAT + kept * exchanges.len() as f64);
         // It has fewer once it is closing its connection.
         let (first, most) = (descriptors[0], *descriptors.iter().max().unwrap());
         let told = format!(
-            "{stack}: {up} up, {down} down, {probes} exchanges of {:.3} ms in {:.0} s; {side}: {:.2} MB at most, {:+.0} kB \
+            "{stack}: {up} up, {down} down, {} exchanges of {:.3} ms on average, in {:.0} s; {side}: {:.2} MB at most, {:+.0} kB \
              over the second half ({:.0} kB allowed), {first} descriptors, {most} at most, {} looks",
-            document.latency.as_ref().unwrap().plot.median,
+            exchanges.len(),
+            exchanges.iter().sum::<f64>() / exchanges.len() as f64,
             lasted.as_secs_f64(),
             peak / 1e6,
             grown / 1e3,
@@ -128,6 +152,15 @@ impl Told<'_> {
     }
 }
 
+/// When a dialer has done enough.
+#[derive(Clone, Copy)]
+enum Until {
+    /// What it was asked for.
+    AllIsDone,
+    /// After so long, and a fifth of that for exchanges alone; it is then interrupted.
+    After(Duration),
+}
+
 /// Both ends at one moment of the exchanges.
 struct Look {
     /// Seconds since the dialer's start.
@@ -138,27 +171,35 @@ struct Look {
 
 /// A dialer's run, as seen from outside.
 struct Watched {
-    document: support::Ended,
+    ended: Ended,
     /// Of the one-byte exchanges alone: each section has its own buffers, and begins with a step.
     series: Vec<Look>,
 }
 
-impl Watched {
-    async fn until_its_end(mut dialer: Process, listener: &Process, every: Duration) -> Self {
-        let (start, mut series) = (Instant::now(), Vec::new());
-        while !dialer.is_over() {
-            if has_moved_all(&dialer)
-                && let Some(usage) = Usage::of(dialer.pid()).zip(Usage::of(listener.pid()))
-            {
-                let (dialer, listener) = usage;
-                series.push(Look { at: start.elapsed().as_secs_f64(), dialer, listener });
-            }
-            sleep(every).await;
+async fn watch(mut dialer: Process, listener: &Process, until: Until) -> Watched {
+    let (start, mut series) = (Instant::now(), Vec::<Look>::new());
+    let (enough, every) = match until {
+        // Hardly more than seconds, even of half an hour.
+        Until::AllIsDone => (f64::INFINITY, Duration::from_millis(20)),
+        Until::After(time) => (time.as_secs_f64(), time.mul_f64(EXCHANGES) / LOOKS),
+    };
+    while !dialer.is_over() {
+        let at = start.elapsed().as_secs_f64();
+        if series.first().is_some_and(|first| at >= enough.max(first.at + EXCHANGES * enough)) {
+            dialer.signal(Signal::SIGINT);
+            return Watched { ended: dialer.ended().await, series };
         }
-        // The last look may have been at a process that was closing its connection.
-        series.pop();
-        Self { document: dialer.ended().await, series }
+        if has_moved_all(&dialer)
+            && let Some(usage) = Usage::of(dialer.pid()).zip(Usage::of(listener.pid()))
+        {
+            let (dialer, listener) = usage;
+            series.push(Look { at, dialer, listener });
+        }
+        sleep(every).await;
     }
+    // The last look may have been at a process that was closing its connection.
+    series.pop();
+    Watched { ended: dialer.ended().await, series }
 }
 
 /// Whether the last download is done: a line on stderr says so of each.
