@@ -70,7 +70,7 @@ full: test check-nodes perf-native ## the rest: foreign peers and clients, a bro
 	@scripts/test-deps full firefox-esr
 	$(CARGO) test $(LOCKED) --workspace -- --ignored
 
-soak: ## ten thousand connections to the listener of each stack, then one connection of each: 20,000 streams on those with mplex, after them half an hour on the others: about an hour
+soak: ## one connection of each stack: 20,000 streams on those with mplex, after them half an hour on the others; and ten thousand connections to the listener of each: three quarters of an hour; SOAK_STACK="tcp noise yamux": of one stack
 	SOAK_MINUTES=30 $(CARGO) test --release $(LOCKED) -p perf-node --test soak -- --nocapture
 
 fuzz: ## the 25 targets of fuzz/, each for ten minutes, one a core: two hours on two (needs nightly and cargo-fuzz)

@@ -1,7 +1,8 @@
 //! What the node is like after a while: as large as before, and holding no more descriptors.
 //!
 //! Real processes, watched through /proc. `cargo test` runs a form of two minutes in all; `make soak` sets `SOAK_MINUTES`,
-//! and the connection of each stack is then used for that long.
+//! and the connection of each stack is then used for that long. With `SOAK_STACK` (as `"tcp noise yamux"`) it is one stack
+//! alone: all at once leave a small machine no time for anything else.
 //!
 //! | file | asks |
 //! |---|---|
@@ -66,6 +67,14 @@ impl Form {
                 }
             }
         }
+    }
+}
+
+/// Those of libp2p, or the one that was asked for.
+fn stacks() -> Vec<Stack> {
+    match std::env::var("SOAK_STACK") {
+        Err(_) => support::stacks().to_vec(),
+        Ok(name) => vec![support::stack(&name)],
     }
 }
 

@@ -7,9 +7,9 @@ use perf_protocol::ReadBuffer;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::slope::growth;
-use super::support::{Dialer, LIMIT, Listening, stacks};
+use super::support::{Dialer, LIMIT, Listening};
 use super::usage::Usage;
-use super::{Form, TURN, each_of};
+use super::{Form, TURN, each_of, stacks};
 
 /// What a heap may have grown by, in bytes, over the second half, and be called flat: what `one_connection.rs` allows,
 /// and, because QUIC keeps a connection's state for three probe time-outs beyond its end (RFC 9000, 10.2), some of those.

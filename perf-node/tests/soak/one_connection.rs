@@ -8,9 +8,9 @@ use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use super::slope::growth;
-use super::support::{self, Ended, LIMIT, Listening, NONE, Process, stacks};
+use super::support::{self, Ended, LIMIT, Listening, NONE, Process};
 use super::usage::Usage;
-use super::{Form, TURN, each_of};
+use super::{Form, TURN, each_of, stacks};
 
 /// Of one transfer: a few frames of every muxer.
 const BYTES: u64 = 65_536;
@@ -18,6 +18,7 @@ const BYTES: u64 = 65_536;
 /// Of the time that a connection is used: how much of it tells beforehand, on another, how many uploads fill it. Its uploads
 /// and its downloads then have about two fifths each, and exchanges what is left, at least a fifth.
 const TRIAL: f64 = 0.05;
+const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
 const EACH_WAY: f64 = 0.4;
 const EXCHANGES: f64 = 0.2;
 
@@ -58,26 +59,39 @@ fn is_mplex(stack: &Stack) -> bool {
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
     let listener = Listening::start(stack, &[]).await;
     // A first connection, with which the listener warms up.
-    let transfers = uploads_within(form.lasting.mul_f64(TRIAL), stack, &listener.address).await;
+    let (sections, until, kept) = if is_mplex(stack) {
+        // Of few streams: the memory of many would be there for those of the second.
+        let few = [50, 50, 200];
+        support::dial(stack, &listener.address).measuring(few, BYTES).run().await.measured(few);
+        ([form.streams / 3; 3], Until::AllIsDone, KEPT_BY_MPLEX)
+    } else {
+        let trial = form.lasting.mul_f64(TRIAL).max(SHORTEST_TRIAL);
+        let uploads = uploads_within(trial, stack, &listener.address).await as f64;
+        let transfers = uploads * EACH_WAY * form.lasting.as_secs_f64() / trial.as_secs_f64();
+        let transfers = (transfers as usize).clamp(1, MAX_ITERATIONS as usize);
+        ([transfers, transfers, MAX_ITERATIONS as usize], Until::After(form.lasting), 0.0)
+    };
     let before = settled(&listener.process).await;
 
-    let (sections, until, kept) = match is_mplex(stack) {
-        true => ([form.streams / 3; 3], Until::AllIsDone, KEPT_BY_MPLEX),
-        false => {
-            let transfers = (transfers as f64 * EACH_WAY / TRIAL) as usize;
-            let transfers = transfers.clamp(1, MAX_ITERATIONS as usize);
-            ([transfers, transfers, MAX_ITERATIONS as usize], Until::After(form.lasting), 0.0)
-        }
-    };
     let dialer = support::dial(stack, &listener.address).measuring(sections, BYTES).spawn();
     let Watched { ended, series } = watch(dialer, &listener.process, until).await;
     let after = settled(&listener.process).await;
 
     let [up, down, _] = sections;
     let lasted = ended.lived;
+    let interrupted = i32::from(Class::Interrupted.exit_status());
     let exchanges = match ended.status {
         0 => ended.measured(sections).latency.unwrap().samples,
-        _ => ended.failed(Class::Interrupted, [up, down, 0]).partial.unwrap().samples,
+        status if status == interrupted => {
+            ended.failed(Class::Interrupted, [up, down, 0]).partial.unwrap().samples
+        }
+        status => {
+            let said = ended.stderr.lines().rev().take(2).collect::<Vec<_>>();
+            let listener = listener.process.stop(Signal::SIGTERM).await.stderr;
+            return Err(format!(
+                "{stack}: status {status} after {lasted:?}: {said:#?}; the listener:\n{listener}"
+            ));
+        }
     };
     let told = Told { stack, transfers: [up, down], exchanges, lasted };
     let judged = [
@@ -180,7 +194,7 @@ async fn watch(mut dialer: Process, listener: &Process, until: Until) -> Watched
     let (start, mut series) = (Instant::now(), Vec::<Look>::new());
     let (enough, every) = match until {
         // Hardly more than seconds, even of half an hour.
-        Until::AllIsDone => (f64::INFINITY, Duration::from_millis(20)),
+        Until::AllIsDone => (f64::INFINITY, Duration::from_millis(5)),
         Until::After(time) => (time.as_secs_f64(), time.mul_f64(EXCHANGES) / LOOKS),
     };
     while !dialer.is_over() {
