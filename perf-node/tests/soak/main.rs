@@ -28,6 +28,9 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use harness_sdk::Stack;
 
+/// Bytes of a small transfer, on every muxer.
+const A_FEW_FRAMES: u64 = 64 << 10;
+
 /// How much is done.
 #[derive(Clone, Copy, Debug)]
 struct Form {
@@ -35,6 +38,8 @@ struct Form {
     lasting: Duration,
     /// Streams on it, at least.
     streams: usize,
+    /// Of one transfer where time tells how many there are: a million of them, which are the most, have to last.
+    bytes: u64,
     /// Connections, one after the other.
     connections: usize,
     /// Stacks under way at once.
@@ -50,6 +55,7 @@ impl Form {
             Err(_) => Self {
                 lasting: Duration::from_secs(18),
                 streams: 5_000,
+                bytes: A_FEW_FRAMES,
                 connections: 1_000,
                 // Of more the processes starve one another where there are two cores that build as well, until
                 // handshakes time out.
@@ -61,6 +67,7 @@ impl Form {
                 Self {
                     lasting: Duration::from_secs(60 * minutes as u64),
                     streams,
+                    bytes: 512 << 10,
                     connections: 10_000 * minutes / 30,
                     // All of them, or it would take hours.
                     at_once: usize::MAX,

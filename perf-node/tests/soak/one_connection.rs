@@ -10,17 +10,15 @@ use tokio::time::sleep;
 use super::slope::growth;
 use super::support::{self, Ended, LIMIT, Listening, NONE, Process};
 use super::usage::Usage;
-use super::{Form, TURN, each_of, stacks};
-
-/// Of one transfer: a few frames of every muxer.
-const BYTES: u64 = 65_536;
+use super::{A_FEW_FRAMES, Form, TURN, each_of, stacks};
 
 /// Of the time that a connection is used: how much of it tells beforehand, on another, how many uploads fill it. Its uploads
-/// and its downloads then have about two fifths each, and exchanges what is left, at least a fifth.
+/// and its downloads then have about two fifths each, and exchanges what is left, at least a seventh: of no kind a run
+/// may have more than [`MAX_ITERATIONS`].
 const TRIAL: f64 = 0.05;
 const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
-const EACH_WAY: f64 = 0.4;
-const EXCHANGES: f64 = 0.2;
+const EACH_WAY: f64 = 0.43;
+const EXCHANGES: f64 = 0.14;
 
 /// What a heap may have grown by, in bytes, over half a section, and be called flat: it is handed out in arenas and
 /// trimmed in pieces of 128 KiB. By the thousands of streams of a CI run that is a hundred bytes each at most, by those of half an
@@ -58,22 +56,23 @@ fn is_mplex(stack: &Stack) -> bool {
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
     let listener = Listening::start(stack, &[]).await;
+    let bytes = if is_mplex(stack) { A_FEW_FRAMES } else { form.bytes };
     // A first connection, with which the listener warms up.
     let (sections, until, kept) = if is_mplex(stack) {
         // Of few streams: the memory of many would be there for those of the second.
         let few = [50, 50, 200];
-        support::dial(stack, &listener.address).measuring(few, BYTES).run().await.measured(few);
+        support::dial(stack, &listener.address).measuring(few, bytes).run().await.measured(few);
         ([form.streams / 3; 3], Until::AllIsDone, KEPT_BY_MPLEX)
     } else {
         let trial = form.lasting.mul_f64(TRIAL).max(SHORTEST_TRIAL);
-        let uploads = uploads_within(trial, stack, &listener.address).await as f64;
+        let uploads = uploads_within(trial, bytes, stack, &listener.address).await as f64;
         let transfers = uploads * EACH_WAY * form.lasting.as_secs_f64() / trial.as_secs_f64();
         let transfers = (transfers as usize).clamp(1, MAX_ITERATIONS as usize);
         ([transfers, transfers, MAX_ITERATIONS as usize], Until::After(form.lasting), 0.0)
     };
     let before = settled(&listener.process).await;
 
-    let dialer = support::dial(stack, &listener.address).measuring(sections, BYTES).spawn();
+    let dialer = support::dial(stack, &listener.address).measuring(sections, bytes).spawn();
     let Watched { ended, series } = watch(dialer, &listener.process, until).await;
     let after = settled(&listener.process).await;
 
@@ -109,9 +108,9 @@ async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
 }
 
 /// How many a connection of their own makes in `time`.
-async fn uploads_within(time: Duration, stack: &Stack, address: &str) -> usize {
+async fn uploads_within(time: Duration, bytes: u64, stack: &Stack, address: &str) -> usize {
     let limit = time.as_secs_f64().to_string();
-    let trial = support::dial(stack, address).measuring([MAX_ITERATIONS as usize, 0, 0], BYTES);
+    let trial = support::dial(stack, address).measuring([MAX_ITERATIONS as usize, 0, 0], bytes);
     let trial = trial.var("PERF_TIMEOUT_SECS", limit).spawn().ended_within(time + LIMIT).await;
     trial.failed(Class::Transfer, NONE).partial.unwrap().samples.len()
 }
@@ -171,7 +170,7 @@ impl Told<'_> {
 enum Until {
     /// What it was asked for.
     AllIsDone,
-    /// After so long, and a fifth of that for exchanges alone; it is then interrupted.
+    /// After so long, and a seventh of that for exchanges alone; it is then interrupted.
     After(Duration),
 }
 
