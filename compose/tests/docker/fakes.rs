@@ -23,8 +23,20 @@ fn outcome(listener: &str, dialer: &str, docker_options: &str, more: &[&str]) ->
     bench.run(&definitions, &[&["--upload-bytes", "1", "--download-bytes", "1"], more].concat());
     let result = bench.results().tests.remove(0);
     assert_eq!(bench.left(), Vec::<String>::new());
-    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    remove_images(&bench);
     result
+}
+
+/// The implementation of a bench: images are named after it, and tests that run at the same time make and remove theirs.
+fn id(bench: &Bench) -> String {
+    let folder = bench.path().file_name().unwrap().to_str().unwrap();
+    format!("fake-{}", folder.trim_start_matches('.').to_lowercase())
+}
+
+fn remove_images(bench: &Bench) {
+    let id = id(bench);
+    let names = [format!("perf-{id}"), format!("perf-implementations-{id}")];
+    docker(&["image", "rm", "--force", &names[0], &names[1]]);
 }
 
 fn definitions(bench: &Bench, listener: &str, dialer: &str, docker_options: &str) -> PathBuf {
@@ -39,8 +51,9 @@ fn definitions(bench: &Bench, listener: &str, dialer: &str, docker_options: &str
     );
     write(".dockerignore", "*\n!listener\n!dialer\n!node\n".to_owned());
     let definitions = bench.path().join("impls.yaml");
+    let id = id(bench);
     let text = format!(
-        "implementations: [{{id: fake, transports: [quic-v1], docker: {{{docker_options}}}, source: {{dockerfile: Dockerfile}}}}]"
+        "implementations: [{{id: {id}, transports: [quic-v1], docker: {{{docker_options}}}, source: {{dockerfile: Dockerfile}}}}]"
     );
     fs::write(&definitions, text).unwrap();
     definitions
@@ -107,9 +120,6 @@ fn a_dialer_is_followed_while_it_runs_on_processors_of_its_own() {
     let dialer = "echo 'INFO upload 1/2: 6.5 Gbps' >&2; sleep 3; \
                   grep Cpus_allowed_list /proc/self/status >&2; exit 9";
     let definitions = definitions(&bench, SERVES, dialer, "");
-    // An image of its own: the other tests make and remove theirs meanwhile.
-    let text = fs::read_to_string(&definitions).unwrap();
-    fs::write(&definitions, text.replace("id: fake", "id: pinned")).unwrap();
     let pinned = ["--pin", "--progress", "json", "--upload-bytes", "1", "--download-bytes", "1"];
     let ran = bench.run(&definitions, &pinned);
     if ran.status == 2 {
@@ -126,10 +136,11 @@ fn a_dialer_is_followed_while_it_runs_on_processors_of_its_own() {
     let told = reason(&results.tests[0]);
     assert!(told.contains("Cpus_allowed_list:"), "{told}");
     assert!(cpus.len() > 1 || told.ends_with(&format!("\t{}", cpus[0])), "{cpus:?}: {told}");
-    let image = docker(&["image", "inspect", "--format", "{{.Id}}", "perf-pinned"]).stdout;
-    assert_eq!(provenance.images["pinned"], image.trim());
+    let id = id(&bench);
+    let image = docker(&["image", "inspect", "--format", "{{.Id}}", &format!("perf-{id}")]).stdout;
+    assert_eq!(provenance.images[&id], image.trim());
     assert!(provenance.toolchains.contains_key("docker"), "{provenance:?}");
-    docker(&["image", "rm", "--force", "perf-pinned", "perf-implementations-pinned"]);
+    remove_images(&bench);
 }
 
 #[test]
@@ -152,7 +163,7 @@ exit 8'"#;
     let two = ["--workers", "2", "--timeout", "25", "--upload-bytes", "1", "--download-bytes", "1"];
     bench.run(&definitions, &two);
     let results = bench.results();
-    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    remove_images(&bench);
     assert_eq!(results.tests.len(), 2);
     assert!(
         results.tests.iter().all(|test| reason(test).ends_with("last line: met")),
@@ -190,7 +201,7 @@ fn a_forced_build_starts_from_nothing() {
     let first = stamp(&[]);
     assert_eq!(stamp(&[]), first);
     let anew = stamp(&["--force-image-rebuild"]);
-    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    remove_images(&bench);
     assert_ne!(anew, first);
 }
 
@@ -214,7 +225,7 @@ fn a_run_that_is_taken_up_again_has_the_engine_it_had() {
     command.args(["--yes", "--resume", "last", "--cache-dir"]).arg(bench.path().join("cache"));
     let resumed = ran(command.stdin(Stdio::null()));
     let results = bench.results();
-    docker(&["image", "rm", "--force", "perf-fake", "perf-implementations-fake"]);
+    remove_images(&bench);
     assert_eq!(resumed.status, 1, "{resumed:?}");
     assert_eq!(bench.runs().len(), 1);
     assert_eq!(results.metadata.engine, "docker");
