@@ -113,7 +113,7 @@ async fn measure_until_stopped<N: Node>(
     stopped.unwrap_or_else(|(class, message)| Err(Failure::new(class, run.phase(), message)))
 }
 
-/// Leaves what it connects in `connections`, for whoever called to close: however it ends.
+/// What it connects is left in `connections`, however it ends: the caller closes it.
 async fn measure<N: Node>(
     node: &N,
     config: &Config,

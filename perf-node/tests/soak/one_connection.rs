@@ -13,7 +13,7 @@ use super::usage::Usage;
 use super::{A_FEW_FRAMES, Form, TURN, each_of, stacks};
 
 /// Of the time that a connection is used: how much of it tells beforehand, on another, how many uploads fill it. Its uploads
-/// and its downloads then have about two fifths each, and exchanges what is left, at least a seventh: of no kind a run
+/// and its downloads then have about three sevenths each, and exchanges what is left, at least a seventh: of no kind a run
 /// may have more than [`MAX_ITERATIONS`].
 const TRIAL: f64 = 0.05;
 const SHORTEST_TRIAL: Duration = Duration::from_secs(2);
@@ -56,19 +56,20 @@ fn is_mplex(stack: &Stack) -> bool {
 
 async fn soak(stack: &Stack, form: Form) -> Result<(), String> {
     let listener = Listening::start(stack, &[]).await;
-    let bytes = if is_mplex(stack) { A_FEW_FRAMES } else { form.bytes };
     // A first connection, with which the listener warms up.
-    let (sections, until, kept) = if is_mplex(stack) {
+    let (sections, bytes, until, kept) = if is_mplex(stack) {
         // Of few streams: the memory of many would be there for those of the second.
-        let few = [50, 50, 200];
+        let (few, bytes) = ([50, 50, 200], A_FEW_FRAMES);
         support::dial(stack, &listener.address).measuring(few, bytes).run().await.measured(few);
-        ([form.streams / 3; 3], Until::AllIsDone, KEPT_BY_MPLEX)
+        ([form.streams / 3; 3], bytes, Until::AllIsDone, KEPT_BY_MPLEX)
     } else {
+        let bytes = form.bytes;
         let trial = form.lasting.mul_f64(TRIAL).max(SHORTEST_TRIAL);
         let uploads = uploads_within(trial, bytes, stack, &listener.address).await as f64;
         let transfers = uploads * EACH_WAY * form.lasting.as_secs_f64() / trial.as_secs_f64();
         let transfers = (transfers as usize).clamp(1, MAX_ITERATIONS as usize);
-        ([transfers, transfers, MAX_ITERATIONS as usize], Until::After(form.lasting), 0.0)
+        let sections = [transfers, transfers, MAX_ITERATIONS as usize];
+        (sections, bytes, Until::After(form.lasting), 0.0)
     };
     let before = settled(&listener.process).await;
 
