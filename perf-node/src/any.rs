@@ -59,7 +59,7 @@ impl Listener for AnyListener {
 pub struct AnyConnection {
     kind: Kind,
     /// How the process is built and run, for the document.
-    environment: &'static [(&'static str, &'static str)],
+    environment: Vec<(&'static str, String)>,
 }
 
 enum Kind {
@@ -71,15 +71,12 @@ enum Kind {
 impl AnyConnection {
     pub(crate) fn libp2p(
         connection: PerfConnection,
-        environment: &'static [(&'static str, &'static str)],
+        environment: Vec<(&'static str, String)>,
     ) -> Self {
         Self { kind: Kind::Libp2p(connection), environment }
     }
 
-    pub(crate) fn raw(
-        dialed: Dialed,
-        environment: &'static [(&'static str, &'static str)],
-    ) -> Self {
+    pub(crate) fn raw(dialed: Dialed, environment: Vec<(&'static str, String)>) -> Self {
         let kind = match dialed {
             Dialed::Channel(connection) => Kind::Channel(connection),
             Dialed::Quic(connection) => Kind::Quic(connection),
@@ -119,8 +116,7 @@ impl Connection for AnyConnection {
             Kind::Channel(connection) => connection.details(),
             Kind::Quic(connection) => connection.details(),
         };
-        let environment = self.environment.iter();
-        details.extra.extend(environment.map(|(name, value)| (*name, (*value).to_owned())));
+        details.extra.extend(self.environment.iter().cloned());
         details
     }
 

@@ -9,7 +9,7 @@ use perf_node::{PerfNode, by_hand, probe, runtime};
 
 fn main() -> ExitCode {
     panics::remember();
-    let mut node = PerfNode { environment: runtime::ENVIRONMENT, ..PerfNode::default() };
+    let mut node = PerfNode { environment: runtime::environment(), ..PerfNode::default() };
     let settings = Settings::from_env().with_variables(node.variables());
     match cli::invocation(std::env::args_os(), settings, &mut node) {
         Ok(invocation) => run(node, invocation),

@@ -39,7 +39,7 @@ const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct PerfNode {
     /// How the process is built and run, for the document.
-    pub environment: &'static [(&'static str, &'static str)],
+    pub environment: Vec<(&'static str, String)>,
     /// Whom its listeners serve, and how much.
     pub limits: Limits,
     /// What raw-tls, raw-quic and webtransport encrypt with; `None`: the default of each side.
@@ -97,10 +97,10 @@ impl Node for PerfNode {
     async fn dial(&self, config: &Config, address: &str) -> Result<AnyConnection, BoxError> {
         if baselines::is_raw(config.stack.transport) {
             let dialed = self.dial_raw(config, address).await?;
-            return Ok(AnyConnection::raw(dialed, self.environment));
+            return Ok(AnyConnection::raw(dialed, self.environment.clone()));
         }
         let connection = self.dial_as(config, address, &self.manner()).await?;
-        Ok(AnyConnection::libp2p(connection, self.environment))
+        Ok(AnyConnection::libp2p(connection, self.environment.clone()))
     }
 }
 

@@ -4,8 +4,17 @@ use harness_sdk::{Class, Failure, Phase};
 use tokio::runtime::{Builder, Runtime};
 
 /// How the process is built and run, for the document: what else a number depends on.
-pub const ENVIRONMENT: &[(&str, &str)] =
-    &[("allocator", "system"), ("runtime", "tokio current_thread")];
+pub fn environment() -> Vec<(&'static str, String)> {
+    let mut environment =
+        vec![("allocator", "system".to_owned()), ("runtime", "tokio current_thread".to_owned())];
+    // What libc copies memory by, and when it gives it back.
+    let tunables = std::env::var(GLIBC_TUNABLES).ok().filter(|set| !set.is_empty());
+    environment.extend(tunables.map(|set| ("glibc_tunables", set)));
+    environment
+}
+
+/// What libc is told by the environment (`man 8 ld.so`).
+const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// One thread a node. A run is one connection and one stream at a time: with more workers its parts
 /// wake one another across cores, which measured as more CPU and latency on every stack, and as less

@@ -1,7 +1,7 @@
 //! From readings to findings; neither reads nor prints.
 
 use super::readings::{Offloads, Readings};
-use super::{Finding, Verdict};
+use super::{Copies, Finding, Verdict};
 
 /// What webtransport's and quic-go's sockets ask for, in bytes.
 const ASKED: u64 = 7 << 20;
@@ -17,6 +17,15 @@ const QUIET: f64 = 0.25;
 
 /// What a process with as many connections as `--connections` takes needs, and room beside.
 const OPEN_FILES: u64 = 1024;
+
+/// What copies to a place that lies badly may be slower by, before it shows in what is measured.
+const SLOW_COPIES: u64 = 3;
+
+/// Whether [`REP_MOVSB_OFF`] is of use here.
+const GLIBC: bool = cfg!(all(target_env = "gnu", target_arch = "x86_64"));
+
+/// What glibc is told, and which programs are started after.
+const REP_MOVSB_OFF: &str = "export GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1000000000";
 
 /// Clock sources that are read without a call into the kernel, or nearly.
 const QUICK_CLOCKS: [&str; 5] =
@@ -57,6 +66,7 @@ pub fn judge(readings: &Readings) -> Vec<Finding> {
     }
     findings.extend([
         ciphers(readings.cpuinfo.as_deref()),
+        copies(readings.copies),
         governor(readings.governor.as_deref()),
         load(readings.loadavg.as_deref(), readings.processors),
         open_files(readings.limits.as_deref()),
@@ -205,6 +215,25 @@ fn ciphers(cpuinfo: Option<&str>) -> Finding {
     found(what, value, flags.contains(&"aes"), why, None)
 }
 
+fn copies(measured: Option<Copies>) -> Finding {
+    let what = "memory copies";
+    let Some(Copies { aligned, badly }) = measured else {
+        return unread(what, "how fast memory is copied", None);
+    };
+    let gigabytes = |rate: u64| rate as f64 / 1e9;
+    found(
+        what,
+        format!(
+            "{:.1} GB/s, to a place that lies badly {:.1}",
+            gigabytes(aligned),
+            gigabytes(badly)
+        ),
+        badly.saturating_mul(SLOW_COPIES) >= aligned,
+        "16 KiB each; the latter are slow on AMD's Zen 3 and 4, by glibc's `rep movsb`. Where buffers lie is chance, and one run has half the rate of another",
+        GLIBC.then(|| REP_MOVSB_OFF.to_owned()),
+    )
+}
+
 fn governor(value: Option<&str>) -> Finding {
     let what = "frequency governor";
     match value {
@@ -291,6 +320,7 @@ mod tests {
                 "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files",
             ),
             clock_source: some("tsc"),
+            copies: Some(Copies { aligned: 90_000_000_000, badly: 30_000_000_000 }),
             offloads: vec![Offloads {
                 interface: "eth0".to_owned(),
                 features: some(
@@ -315,7 +345,7 @@ mod tests {
     fn each_setting_that_limits_is_found_with_the_command() {
         let offloads = |text| vec![Offloads { interface: "eth0".to_owned(), features: some(text) }];
         type Change = fn(&mut Readings);
-        let cases: [(Change, &str, &str); 11] = [
+        let cases: [(Change, &str, &str); 12] = [
             (
                 |r| r.rmem_max = some("212992"),
                 "net.core.rmem_max",
@@ -353,6 +383,11 @@ mod tests {
                 |r| r.clock_source = some("hpet"),
                 "clock source",
                 "cat /sys/devices/system/clocksource/clocksource0/available_clocksource",
+            ),
+            (
+                |r| r.copies = Some(Copies { aligned: 90_000_000_000, badly: 29_000_000_000 }),
+                "memory copies",
+                if GLIBC { REP_MOVSB_OFF } else { "" },
             ),
             (|r| r.kernel = some("4.17.19"), "UDP segmentation", ""),
             (|r| r.cpuinfo = some("flags : fpu"), "cipher instructions", ""),

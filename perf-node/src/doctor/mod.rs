@@ -3,6 +3,7 @@
 //! Reading, judging and rendering are apart: [`Readings`] is what the system says, [`judge`] makes
 //! findings of it, [`Report`] writes them.
 
+mod copies;
 mod judge;
 mod readings;
 
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+pub use copies::Copies;
 pub use judge::judge;
 pub use readings::{Offloads, Readings};
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::Copies;
+
 /// Each as the system wrote it, trimmed; `None` where it did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
@@ -33,6 +35,8 @@ pub struct Readings {
     pub limits: Option<String>,
     /// What the kernel tells the time by.
     pub clock_source: Option<String>,
+    /// How fast memory is copied; measured, where the rest is read.
+    pub copies: Option<Copies>,
     /// By network interface that is up, but for loopback.
     pub offloads: Vec<Offloads>,
 }
@@ -55,7 +59,7 @@ impl Readings {
             .map(|interface| Offloads { features: ethtool(&interface), interface })
             .collect();
         let processors = std::thread::available_parallelism().ok().map(usize::from);
-        Self { offloads, processors, ..readings }
+        Self { offloads, processors, copies: Some(Copies::measure()), ..readings }
     }
 
     /// Reads the files of a system whose root is `root`.
@@ -78,6 +82,7 @@ impl Readings {
             limits: read("proc/self/limits"),
             clock_source: read("sys/devices/system/clocksource/clocksource0/current_clocksource"),
             processors: None,
+            copies: None,
             offloads: Vec::new(),
         }
     }

@@ -166,6 +166,20 @@ async fn json_is_the_same_document_as_yaml() {
     }
 }
 
+#[tokio::test]
+async fn what_libc_was_told_is_in_the_document() {
+    for stack in [stack("tcp noise yamux"), stack("raw-tls")] {
+        let listening = Listening::start(&stack, &[]).await;
+        for told in ["", "glibc.cpu.x86_rep_movsb_threshold=1000000000"] {
+            let dialing = dial(&stack, &listening.address).var("GLIBC_TUNABLES", told);
+            let document = dialing.measuring([0, 0, 1], 1).run().await.measured([0, 0, 1]);
+            let extra = document.node.unwrap().extra;
+            assert_eq!(extra.get("glibc_tunables").map_or("", String::as_str), told);
+            assert_eq!(extra["allocator"], "system");
+        }
+    }
+}
+
 /// YAML or JSON as a tree of values.
 fn generic(text: &str) -> serde_yaml::Value {
     serde_yaml::from_str(text).unwrap()

@@ -15,7 +15,14 @@ async fn the_doctor_has_a_verdict_on_everything_and_ends_well() {
     json.assert_status(0);
     let report: Value = serde_json::from_str(&json.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap();
-    for what in ["net.core.rmem_max", "cipher instructions", "load", "open files", "clock source"] {
+    for what in [
+        "net.core.rmem_max",
+        "cipher instructions",
+        "memory copies",
+        "load",
+        "open files",
+        "clock source",
+    ] {
         assert!(findings.iter().any(|finding| finding["what"] == what), "{what}: {report:#}");
         assert!(text.stdout.contains(what), "{what}: {}", text.stdout);
     }
