@@ -7,14 +7,11 @@ use tokio::runtime::{Builder, Runtime};
 pub fn environment() -> Vec<(&'static str, String)> {
     let mut environment =
         vec![("allocator", "system".to_owned()), ("runtime", "tokio current_thread".to_owned())];
-    // What libc copies memory by, and when it gives it back.
-    let tunables = std::env::var(GLIBC_TUNABLES).ok().filter(|set| !set.is_empty());
+    // What libc copies memory by, and when it gives it back (`man 8 ld.so`).
+    let tunables = std::env::var("GLIBC_TUNABLES").ok().filter(|set| !set.is_empty());
     environment.extend(tunables.map(|set| ("glibc_tunables", set)));
     environment
 }
-
-/// What libc is told by the environment (`man 8 ld.so`).
-const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// One thread a node. A run is one connection and one stream at a time: with more workers its parts
 /// wake one another across cores, which measured as more CPU and latency on every stack, and as less

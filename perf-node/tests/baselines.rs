@@ -8,7 +8,7 @@ mod support;
 use std::io::Write;
 use std::net::TcpStream;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use futures::poll;
@@ -19,6 +19,7 @@ use harness_sdk::{
 use nix::sys::signal::Signal;
 use perf_node::PerfNode;
 use support::{LIMIT, Listening, NONE, dial, listener, node, probe_server, raw_stacks, stack};
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 const CIPHERS: [(&str, &str); 3] = [
@@ -211,6 +212,28 @@ async fn quic_carries_several_requests_at_once() {
         moved.unwrap();
     }
     assert!(meters.iter().all(|meter| meter.bytes_received() == 1 << 20));
+}
+
+/// Its place among the handshakes under way is another's then. quinn itself waits for three times as long.
+#[tokio::test]
+async fn a_quic_handshake_that_goes_no_further_is_given_up() {
+    let quic = stack("raw-quic");
+    let mut listening = Listening::start(&quic, &[]).await;
+    let port = listening.address.split('/').nth(4).unwrap().parse::<u16>().unwrap();
+    // A dialer's first datagram, sent on by a socket that has no second.
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("/ip4/127.0.0.1/udp/{}/quic", socket.local_addr().unwrap().port());
+    let dialing = dial(&quic, &nobody).measuring([1, 0, 0], 1000).spawn();
+    let mut first = [0; 1500];
+    let (len, _) = timeout(LIMIT, socket.recv_from(&mut first)).await.unwrap().unwrap();
+    dialing.kill().await;
+    socket.send_to(&first[..len], ("127.0.0.1", port)).await.unwrap();
+    let sent = Instant::now();
+    listening.process.wait_for_stderr("no handshake in time").await;
+    let waited = sent.elapsed().as_secs_f64();
+    assert!((9.0..25.0).contains(&waited), "given up after {waited} s");
+    let next = dial(&quic, &listening.address).measuring([1, 1, 1], 1000).run().await;
+    next.measured([1, 1, 1]);
 }
 
 #[tokio::test]

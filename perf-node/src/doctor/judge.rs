@@ -18,7 +18,7 @@ const QUIET: f64 = 0.25;
 /// What a process with as many connections as `--connections` takes needs, and room beside.
 const OPEN_FILES: u64 = 1024;
 
-/// What copies to a place that lies badly may be slower by, before it shows in what is measured.
+/// What copies to just behind the source's place in a page may be slower by, before it shows in what is measured.
 const SLOW_COPIES: u64 = 3;
 
 /// Whether [`REP_MOVSB_OFF`] is of use here.
@@ -217,19 +217,15 @@ fn ciphers(cpuinfo: Option<&str>) -> Finding {
 
 fn copies(measured: Option<Copies>) -> Finding {
     let what = "memory copies";
-    let Some(Copies { aligned, badly }) = measured else {
+    let Some(Copies { in_step, just_behind }) = measured else {
         return unread(what, "how fast memory is copied", None);
     };
     let gigabytes = |rate: u64| rate as f64 / 1e9;
     found(
         what,
-        format!(
-            "{:.1} GB/s, to a place that lies badly {:.1}",
-            gigabytes(aligned),
-            gigabytes(badly)
-        ),
-        badly.saturating_mul(SLOW_COPIES) >= aligned,
-        "16 KiB each; the latter are slow on AMD's Zen 3 and 4, by glibc's `rep movsb`. Where buffers lie is chance, and one run has half the rate of another",
+        format!("{:.1} GB/s, {:.1} to just behind", gigabytes(in_step), gigabytes(just_behind)),
+        just_behind.saturating_mul(SLOW_COPIES) >= in_step,
+        "16 KiB each; the second where the destination lies a few bytes behind the source within a page, which glibc's `rep movsb` is slow at on AMD's Zen 3 and 4. Where buffers lie is chance, and one run has half the rate of another",
         GLIBC.then(|| REP_MOVSB_OFF.to_owned()),
     )
 }
@@ -320,7 +316,7 @@ mod tests {
                 "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files",
             ),
             clock_source: some("tsc"),
-            copies: Some(Copies { aligned: 90_000_000_000, badly: 30_000_000_000 }),
+            copies: Some(Copies { in_step: 90_000_000_000, just_behind: 30_000_000_000 }),
             offloads: vec![Offloads {
                 interface: "eth0".to_owned(),
                 features: some(
@@ -385,7 +381,9 @@ mod tests {
                 "cat /sys/devices/system/clocksource/clocksource0/available_clocksource",
             ),
             (
-                |r| r.copies = Some(Copies { aligned: 90_000_000_000, badly: 29_000_000_000 }),
+                |r| {
+                    r.copies = Some(Copies { in_step: 90_000_000_000, just_behind: 29_000_000_000 })
+                },
                 "memory copies",
                 if GLIBC { REP_MOVSB_OFF } else { "" },
             ),
