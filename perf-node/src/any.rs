@@ -9,6 +9,7 @@ use crate::baselines::{
 };
 use crate::connection::PerfConnection;
 use crate::listener::PerfListener;
+use crate::runtime::Environment;
 
 /// A bound listener of any stack.
 pub enum AnyListener {
@@ -59,7 +60,7 @@ impl Listener for AnyListener {
 pub struct AnyConnection {
     kind: Kind,
     /// How the process is built and run, for the document.
-    environment: Vec<(&'static str, String)>,
+    environment: Environment,
 }
 
 enum Kind {
@@ -69,14 +70,11 @@ enum Kind {
 }
 
 impl AnyConnection {
-    pub(crate) fn libp2p(
-        connection: PerfConnection,
-        environment: Vec<(&'static str, String)>,
-    ) -> Self {
+    pub(crate) fn libp2p(connection: PerfConnection, environment: Environment) -> Self {
         Self { kind: Kind::Libp2p(connection), environment }
     }
 
-    pub(crate) fn raw(dialed: Dialed, environment: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn raw(dialed: Dialed, environment: Environment) -> Self {
         let kind = match dialed {
             Dialed::Channel(connection) => Kind::Channel(connection),
             Dialed::Quic(connection) => Kind::Quic(connection),

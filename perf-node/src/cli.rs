@@ -225,7 +225,7 @@ struct NodeFlags {
     cipher: Option<String>,
 }
 
-/// Reads the process's arguments and environment, which nothing else does.
+/// What `arguments` and the variables in `environment` ask for.
 ///
 /// `node` takes what they say of variables of its own.
 pub fn invocation(

@@ -22,6 +22,7 @@ use crate::connection::PerfConnection;
 use crate::identity::DialerIdentity;
 use crate::limits::Limits;
 use crate::listener::PerfListener;
+use crate::runtime::Environment;
 use crate::stacks::Timings;
 use crate::swarm::{Answer, Event, Manner, NodeBehaviour, NodeBehaviourEvent, Streams};
 use crate::{identity, listener, resolve, stacks, swarm};
@@ -39,7 +40,7 @@ const IDENTIFIED_PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct PerfNode {
     /// How the process is built and run, for the document.
-    pub environment: Vec<(&'static str, String)>,
+    pub environment: Environment,
     /// Whom its listeners serve, and how much.
     pub limits: Limits,
     /// What raw-tls, raw-quic and webtransport encrypt with; `None`: the default of each side.

@@ -1,16 +1,21 @@
 //! The tokio runtime that stacks are measured on.
 
+use std::sync::Arc;
+
 use harness_sdk::{Class, Failure, Phase};
 use tokio::runtime::{Builder, Runtime};
 
-/// How the process is built and run, for the document: what else a number depends on.
-pub fn environment() -> Vec<(&'static str, String)> {
+/// How a process is built and run, by name: what else a number depends on. Clones share it.
+pub type Environment = Arc<[(&'static str, String)]>;
+
+/// This process's, for the document.
+pub fn environment() -> Environment {
     let mut environment =
         vec![("allocator", "system".to_owned()), ("runtime", "tokio current_thread".to_owned())];
     // What libc copies memory by, and when it gives it back (`man 8 ld.so`).
     let tunables = std::env::var("GLIBC_TUNABLES").ok().filter(|set| !set.is_empty());
     environment.extend(tunables.map(|set| ("glibc_tunables", set)));
-    environment
+    environment.into()
 }
 
 /// One thread a node. A run is one connection and one stream at a time: with more workers its parts

@@ -219,7 +219,6 @@ async fn quic_carries_several_requests_at_once() {
 async fn a_quic_handshake_that_goes_no_further_is_given_up() {
     let quic = stack("raw-quic");
     let mut listening = Listening::start(&quic, &[]).await;
-    let port = listening.address.split('/').nth(4).unwrap().parse::<u16>().unwrap();
     // A dialer's first datagram, sent on by a socket that has no second.
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("/ip4/127.0.0.1/udp/{}/quic", socket.local_addr().unwrap().port());
@@ -227,7 +226,7 @@ async fn a_quic_handshake_that_goes_no_further_is_given_up() {
     let mut first = [0; 1500];
     let (len, _) = timeout(LIMIT, socket.recv_from(&mut first)).await.unwrap().unwrap();
     dialing.kill().await;
-    socket.send_to(&first[..len], ("127.0.0.1", port)).await.unwrap();
+    socket.send_to(&first[..len], ("127.0.0.1", listening.port())).await.unwrap();
     let sent = Instant::now();
     listening.process.wait_for_stderr("no handshake in time").await;
     let waited = sent.elapsed().as_secs_f64();
@@ -257,8 +256,7 @@ async fn a_listener_survives_every_dialer() {
         };
         serves().await;
         if stack.transport.as_str() != "raw-quic" {
-            let port = listening.address.split('/').nth(4).unwrap().parse().unwrap();
-            let raw = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let raw = || TcpStream::connect(("127.0.0.1", listening.port())).unwrap();
             // To raw-tcp a header that announces more than ever comes; to the others nothing at all.
             let mut garbage = raw();
             garbage.write_all(&[0x7f; 100]).unwrap();

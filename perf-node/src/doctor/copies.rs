@@ -2,8 +2,8 @@
 //!
 //! `rep movsb`, by which glibc copies what is longer than two kilobytes where the processor says that it is quick (FSRM),
 //! is twenty times slower on AMD's Zen 3 and 4 where the destination lies, in its page, 1 to 15 bytes behind the source
-//! in its own (measured on a Zen 4; <https://lunnova.dev/articles/ryzen-slow-short-rep-mov> on a Zen 3). What a transport copies
-//! from and to is laid out by chance.
+//! in its own (measured on a Zen 4; on a Zen 3: <https://lunnova.dev/articles/ryzen-slow-short-rep-mov>). What a
+//! transport copies from and to is laid out by chance.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -19,7 +19,7 @@ async fn a_port_in_use_is_told_and_nothing_published(backend: Backend) {
     for name in ["tcp noise yamux", "ws noise yamux", "quic-v1", "raw-tls", "raw-quic"] {
         let stack = stack(name);
         let first = Listening::start(&stack, &[]).await;
-        let port = first.address.split('/').nth(4).unwrap();
+        let port = &first.port().to_string();
         let second = listener(&stack, &store.addr()).var("PERF_LISTENER_PORT", port);
         let ended = second.var("LISTENER_IP", "127.0.0.1").run().await;
         let message = ended.failed_silently(Class::Environment);

@@ -158,6 +158,10 @@ impl Listening {
         let address = process.wait_for_stdout(1).await.remove(0);
         Self { process, address }
     }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.split('/').nth(4).unwrap().parse().unwrap()
+    }
 }
 
 /// `perf-node listen` on `ip`.
